@@ -1,0 +1,127 @@
+"""Label sets: what tells one series, or one alert, from another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from weakref import WeakValueDictionary
+
+NAME: Final = "__name__"
+
+_FNV_OFFSET: Final = 14695981039346656037
+_FNV_PRIME: Final = 1099511628211
+_FNV_MASK: Final = (1 << 64) - 1
+
+
+class Labels(Mapping[str, str]):
+    """An immutable label set; equal sets are one object, so comparing and hashing are by identity.
+
+    An empty value means that the label is absent, as in Prometheus.
+    """
+
+    __slots__ = ("__weakref__", "_nameless", "_pairs", "_values")
+
+    _pairs: tuple[tuple[str, str], ...]
+    _values: dict[str, str]
+    _nameless: Labels | None
+
+    @staticmethod
+    def of(pairs: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **more: str) -> Labels:
+        """Return the one label set that holds these pairs; later pairs win."""
+        values = dict(pairs)
+        values.update(more)
+        return _intern(tuple(sorted((name, value) for name, value in values.items() if value)))
+
+    @property
+    def name(self) -> str:
+        """The metric name, or the empty string."""
+        return self._values.get(NAME, "")
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every pair, sorted by label name."""
+        return self._pairs
+
+    def nameless(self) -> Labels:
+        """Return this set without the metric name."""
+        if self._nameless is None:
+            self._nameless = self.without((NAME,))
+        return self._nameless
+
+    def without(self, names: Iterable[str]) -> Labels:
+        """Return this set without the labels of these names."""
+        dropped = frozenset(names)
+        return _intern(tuple(pair for pair in self._pairs if pair[0] not in dropped))
+
+    def only(self, names: Iterable[str]) -> Labels:
+        """Return the part of this set that carries these names."""
+        kept = frozenset(names)
+        return _intern(tuple(pair for pair in self._pairs if pair[0] in kept))
+
+    def having(self, more: Mapping[str, str]) -> Labels:
+        """Return this set with ``more`` laid over it; an empty value removes a label."""
+        return Labels.of({**self._values, **more})
+
+    def fingerprint(self) -> str:
+        """Return Alertmanager's fingerprint: FNV-1a 64 over name 0xFF value 0xFF, in 16 hex digits."""
+        value = _FNV_OFFSET
+        for name, text in self._pairs:
+            for byte in name.encode() + b"\xff" + text.encode() + b"\xff":
+                value = ((value ^ byte) * _FNV_PRIME) & _FNV_MASK
+        return f"{value:016x}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # absent reads as empty
+        """Return the label's value; an absent label reads as empty, as in PromQL."""
+        return self._values.get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[object, tuple[tuple[tuple[str, str], ...]]]:
+        return Labels.of, (self._pairs,)
+
+    def __str__(self) -> str:
+        inner = ", ".join(f'{name}="{_escaped(value)}"' for name, value in self._pairs if name != NAME)
+        return f"{self.name}{{{inner}}}" if inner or not self.name else self.name
+
+    def __repr__(self) -> str:
+        return f"Labels({self})"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+_interned: WeakValueDictionary[tuple[tuple[str, str], ...], Labels] = WeakValueDictionary()
+_interning = threading.Lock()
+
+
+def _intern(pairs: tuple[tuple[str, str], ...]) -> Labels:
+    """Return the one object for these sorted pairs; probes make label sets on several threads."""
+    known = _interned.get(pairs)
+    if known is not None:
+        return known
+    with _interning:
+        known = _interned.get(pairs)
+        if known is None:
+            known = Labels.__new__(Labels)
+            known._pairs = pairs  # noqa: SLF001  # this function is the constructor
+            known._values = dict(pairs)  # noqa: SLF001
+            known._nameless = None  # noqa: SLF001
+            _interned[pairs] = known
+        return known
+
+
+EMPTY: Final = Labels.of()
