@@ -20,7 +20,7 @@ _UNITS_MS: Final = {
 _SHAPE: Final = re.compile(
     r"(?:([0-9]+)y)?(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?"
 )
-_LONGEST_MS: Final = (1 << 63) - 1
+_LONGEST_MS: Final = ((1 << 63) - 1) // 1_000_000  # Go counts nanoseconds in 64 bits
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from model.duration import Duration, seconds
 from model.sample import Metric, Sample
+from model.step import HumanAct, Host, Result, Risk, Step
 
 Options = TypeVar("Options")
 
@@ -68,3 +69,36 @@ class Probe(Generic[Options]):
 
 
 AnyProbe = Probe[Any]
+
+
+class Unplannable(Exception):
+    """An action cannot be planned on this host; the text is a sentence that says why."""
+
+
+def _asks_nothing(_options: object, _host: Host) -> Iterable[Step]:
+    return ()
+
+
+def _sees_nobody(_options: object, _results: Sequence[Result]) -> HumanAct | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[Options]):
+    """A hand: options in, the steps it would take out. It never takes them itself.
+
+    ``plan`` may raise ``Unplannable``. ``touches`` names what the steps act upon, like
+    ``service:nginx``; two runs never act upon the same thing at once. ``asks`` are read-only steps
+    whose results ``intent`` reads, to tell whether a human wants the present state.
+    """
+
+    name: str
+    options: type[Options]
+    plan: Callable[[Options, Host], Iterable[Step]]
+    risk: Risk
+    touches: Callable[[Options], frozenset[str]]
+    asks: Callable[[Options, Host], Iterable[Step]] = _asks_nothing
+    intent: Callable[[Options, Sequence[Result]], HumanAct | None] = _sees_nobody
+
+
+AnyAction = Action[Any]

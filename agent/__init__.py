@@ -1,0 +1,1 @@
+"""The daemon and its command line: the only place where probes, rules and remediations meet."""

@@ -1,0 +1,159 @@
+"""The command line: beforehand run | agent | desk | check | stop | resume | demo."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from agent import check, demo, supervise
+from agent.config import load
+from agent.daemon import Daemon
+from agent.state import StateDirectory, Taken, default_state, stop_file
+from model.misfit import Rejected
+from remediations.kill_switch import KillSwitch
+
+EX_OK: Final = 0
+EX_FAILED: Final = 1
+EX_USAGE: Final = 2
+EX_CONFIG: Final = 78
+
+_DEFAULTS: Final = Path(__file__).parent / "defaults"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["desk"]:
+        return _desk(words[1:])
+    options = _parser().parse_args(words)
+    _log(options.verbose)
+    code: int = options.do(options)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="beforehand", description="Heals hosts and tells the people who depend on them, before they have to ask."
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every probe that finds something")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    state = default_state(dict(os.environ), os.getuid())
+
+    run = commands.add_parser("run", help="run agent and desk for this host")
+    run.add_argument("--config", type=Path, default=_DEFAULTS, help="directory with agent.yaml and desk.yaml")
+    run.add_argument("--state", type=Path, default=state, help=f"where state is kept (default {state})")
+    run.set_defaults(do=lambda options: supervise.run(options.config, options.state))
+
+    agent = commands.add_parser("agent", help="run the agent alone")
+    agent.add_argument("--config", type=Path, default=_DEFAULTS / "agent.yaml", help="agent.yaml")
+    agent.add_argument("--state", type=Path, default=state / "agent", help="where state is kept")
+    agent.set_defaults(do=_agent)
+
+    commands.add_parser("desk", help="run the desk alone; its options are its own", add_help=False)
+
+    checked = commands.add_parser("check", help="read every file and report every mistake")
+    checked.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory with agent.yaml")
+    checked.set_defaults(do=lambda options: _check(options.paths))
+
+    stop = commands.add_parser("stop", help="the kill switch: no remediation acts until resume")
+    stop.add_argument("--because", default="", metavar="TEXT", help="why, for those who find it later")
+    resume = commands.add_parser("resume", help="lift the kill switch")
+    for command, do in ((stop, _stop), (resume, _resume)):
+        command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
+        command.set_defaults(do=do)
+
+    shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
+    shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
+    shown.set_defaults(do=lambda options: demo.run(keep=options.keep))
+    return parser
+
+
+def _agent(options: argparse.Namespace) -> int:
+    try:
+        state = StateDirectory(options.state)
+    except Taken as taken:
+        print(taken, file=sys.stderr)
+        return EX_FAILED
+    try:
+        daemon = Daemon(load(options.config), state, lambda: load(options.config))
+        return daemon.run()
+    except Rejected as refused:
+        print(refused, file=sys.stderr)
+        return EX_CONFIG
+    finally:
+        state.close()
+
+
+def _desk(words: list[str]) -> int:
+    """Start the desk through its entry point, so that the agent never imports it."""
+    for command in importlib.metadata.entry_points(group="beforehand.commands", name="desk"):
+        try:
+            desk = command.load()
+        except ModuleNotFoundError as missing:
+            print(f"the desk needs {missing.name}; install beforehand[desk]", file=sys.stderr)
+            return EX_FAILED
+        code: int = desk(words)
+        return code
+    print("the desk is not installed; install beforehand[desk]", file=sys.stderr)
+    return EX_FAILED
+
+
+def _check(paths: list[Path]) -> int:
+    problems, read = check.check(paths)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"{len(problems)} mistake{'s' * (len(problems) > 1)} in {read} files", file=sys.stderr)
+        return EX_FAILED
+    print(f"{read} files are right")
+    return EX_OK
+
+
+def _switches(state: Path) -> list[KillSwitch]:
+    """Return the switch of an agent, whether its own state directory is given or that of run."""
+    inner = state / "agent"
+    return [KillSwitch(stop_file(inner if inner.is_dir() else state))]
+
+
+def _stop(options: argparse.Namespace) -> int:
+    for switch in _switches(options.state):
+        switch.set(os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()), options.because)
+        print(f"stopped: no remediation acts until `beforehand resume` ({switch.path})")
+    return EX_OK
+
+
+def _resume(options: argparse.Namespace) -> int:
+    for switch in _switches(options.state):
+        switch.lift()
+        print("resumed: playbooks act again as their mode says")
+    return EX_OK
+
+
+def _log(verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_OneLine())
+
+
+class _OneLine(logging.Filter):
+    """What a host or a log line says must not forge another line or move the cursor."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        record.msg = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:2000])
+        record.args = ()
+        return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""What ops write for one host: agent.yaml, and the rule files and playbooks that it names."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import remediations.playbooks
+import rules.packs
+from agent import files
+from model.decode import MISSING, Decoder, decode, nearest
+from model.duration import Duration, seconds
+from model.misfit import Misfit, Place, Problem, Rejected
+from model.plugin import AnyProbe
+from model.yaml_tree import FILE_BYTES_MAX, Node, Scalar
+from model.yaml_tree import Mapping as MappingNode
+from probes import PROBES
+from remediations.playbook import Playbook, load_playbook
+from rules.file import RuleFile, load_rules
+from rules.promql import Query, compile_query
+
+EVERY_MIN: Final = seconds(1)
+EVERY_MAX: Final = seconds(86_400)
+
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_COMMON: Final = ("name", "every", "timeout", "labels")
+_BY_NAME: Final[dict[str, AnyProbe]] = {probe.name: probe for probe in PROBES}
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; beyond loopback nothing is listened on, because nobody is asked who they are."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read ``127.0.0.1:9465`` or ``[::1]:9465``; port 0 takes any free one."""
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+            raise Misfit(f"{text!r} is not an address", "write host:port, like 127.0.0.1:9465")
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = host == "localhost"
+        if not loopback:
+            cure = "listen on 127.0.0.1 and put a proxy that asks for a password before it"
+            raise Misfit(f"{host!r} is not a loopback address", cure)
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Url(str):
+    """The base address of a desk or of any Alertmanager, http or https, without a password in it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Url:
+        """Read an absolute address."""
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Misfit(f"{text!r} is not a web address", "write it like http://127.0.0.1:9466")
+        if parts.username or parts.query or parts.fragment:
+            raise Misfit("only scheme, host, port and path belong here", "leave out the rest")
+        return cls(text.rstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Labels that are laid over series; names as Prometheus allows them, none reserved."""
+
+    each: Mapping[str, str]
+
+    @classmethod
+    def decode(cls, node: Node, decoder: Decoder) -> LabelMap:
+        """Read a mapping of label names to texts."""
+        if isinstance(node, MappingNode):
+            for key, _ in node.pairs:
+                if not _LABEL.fullmatch(key.text) or key.text.startswith("__"):
+                    decoder.refuse(
+                        key.place, f"{key.text!r} cannot be a label name", "use letters, digits and _"
+                    )
+        each = decoder.value(node, Mapping[str, str])
+        return cls({} if each is MISSING else each)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeEntry:
+    """One probe as configured: its kind, options, slot length, deadline, and labels of its series."""
+
+    probe: AnyProbe
+    options: Any
+    name: str
+    every: Duration
+    timeout: Duration
+    labels: Mapping[str, str]
+    place: Place
+
+    @classmethod
+    def decode(cls, node: Node, decoder: Decoder) -> ProbeEntry:
+        """Read a mapping with one probe's name as a key, and the keys that all probes share."""
+        if not isinstance(node, MappingNode):
+            raise Misfit("expected a probe", "write it like - http: {target: http://127.0.0.1:8080/}")
+        kinds = [(key, child) for key, child in node.pairs if key.text not in _COMMON]
+        known = [(key, child) for key, child in kinds if key.text in _BY_NAME]
+        for key, _ in kinds:
+            if key.text not in _BY_NAME:
+                decoder.refuse(
+                    key.place, f"unknown probe {key.text!r}", nearest(key.text, [*_BY_NAME, *_COMMON])
+                )
+        if len(known) != 1:
+            if len(known) > 1 or not kinds:
+                raise Misfit("exactly one probe belongs in each item", f"name one of {', '.join(_BY_NAME)}")
+            return MISSING  # type: ignore[return-value]  # the unknown name is already noted
+        probe = _BY_NAME[known[0][0].text]
+        child = known[0][1]
+        empty = isinstance(child, Scalar) and not child.text
+        options = decoder.record(MappingNode((), child.place) if empty else child, probe.options)
+        common = _Common.read(node, decoder)
+        if options is MISSING or common is None:
+            return MISSING  # type: ignore[return-value]  # noted above
+        every, timeout = common.bounds(probe)
+        target = probe.target(options)
+        name = common.name or f"{probe.name} {target}".strip()
+        return cls(probe, options, name, every, timeout, common.labels.each, node.place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """The keys that every probe shares."""
+
+    name: str = ""
+    every: Duration | None = None
+    timeout: Duration | None = None
+    labels: LabelMap = LabelMap({})
+
+    @classmethod
+    def read(cls, node: MappingNode, decoder: Decoder) -> _Common | None:
+        pairs = tuple(pair for pair in node.pairs if pair[0].text in _COMMON)
+        common = decoder.record(MappingNode(pairs, node.place), cls)
+        return None if common is MISSING else common
+
+    def bounds(self, probe: AnyProbe) -> tuple[Duration, Duration]:
+        """Return slot length and deadline; a deadline beyond the slot would overlap the next run."""
+        every = self.every or probe.every
+        if not EVERY_MIN <= every <= EVERY_MAX:
+            raise Misfit(f"every: {every} is out of range", f"choose {EVERY_MIN} to {EVERY_MAX}", key="every")
+        timeout = self.timeout or min(probe.timeout, every)
+        if timeout > every or not timeout.ms:
+            raise Misfit(
+                f"timeout: {timeout} does not fit in every: {every}", "make it shorter", key="timeout"
+            )
+        return every, timeout
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """agent.yaml."""
+
+    instance: str = ""
+    labels: LabelMap = LabelMap({})
+    listen: Address = Address("127.0.0.1", 9465)
+    desks: tuple[Url, ...] = ()
+    rules: tuple[str, ...] = ("host", "availability", "self")
+    playbooks: tuple[str, ...] = ()
+    evaluation_interval: Duration = seconds(15)
+    resend_delay: Duration = seconds(60)
+    retention: Duration = seconds(6 * 3600)
+    series_max: int = 20_000
+    threads_max: int = 64
+    log_bytes_max: int = 64 << 20
+    probes: tuple[ProbeEntry, ...] = ()
+    place: Place = Place("")
+
+    def __post_init__(self) -> None:
+        if not EVERY_MIN <= self.evaluation_interval <= EVERY_MAX:
+            sentence = f"evaluation_interval: {self.evaluation_interval} is out of range"
+            raise Misfit(sentence, f"choose {EVERY_MIN} to {EVERY_MAX}", key="evaluation_interval")
+        if not self.probes:
+            raise Misfit("there is no probe", "add at least one under probes:, like - cpu: {}")
+        if not 1 <= self.threads_max <= 256:
+            raise Misfit("threads_max is out of range", "choose 1 to 256", key="threads_max")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything that the agent of one host was told to do."""
+
+    config: AgentConfig
+    rule_files: tuple[RuleFile, ...]
+    playbooks: tuple[Playbook, ...]
+    effects: Mapping[str, Query] = field(default_factory=dict)  # verify.expr by playbook name
+
+
+def load(path: Path) -> Installation:
+    """Read agent.yaml and every file that it names; raises ``Rejected`` with all mistakes of all files."""
+    config = decode(files.read(path, FILE_BYTES_MAX), str(path), AgentConfig)
+    problems = list(_twins(config))
+    base = path.resolve().parent
+    rule_files = _each(config.rules, base, rules.packs.__path__[0], config.place, load_rules, problems)
+    playbooks = _each(
+        config.playbooks, base, remediations.playbooks.__path__[0], config.place, load_playbook, problems
+    )
+    effects: dict[str, Query] = {}
+    names: set[str] = set()
+    for playbook in playbooks:
+        if playbook.name in names:
+            sentence = f"the playbook {playbook.name!r} is defined twice"
+            problems.append(Problem(playbook.place, sentence, "rename one of them"))
+        names.add(playbook.name)
+        if playbook.verify is not None and playbook.verify.expr:
+            _compile_effect(playbook, effects, problems)
+    if problems:
+        raise Rejected(tuple(problems))
+    return Installation(config, tuple(rule_files), tuple(playbooks), effects)
+
+
+def _compile_effect(playbook: Playbook, effects: dict[str, Query], problems: list[Problem]) -> None:
+    assert playbook.verify is not None, "only a playbook with verify.expr has an effect to compile"
+    try:
+        effects[playbook.name] = compile_query(playbook.verify.expr)
+    except Misfit as wrong:
+        problems.append(Problem(playbook.place, f"verify.expr: {wrong.sentence}", wrong.cure))
+
+
+def _twins(config: AgentConfig) -> list[Problem]:
+    """Two probes of one name could not be told apart in a log, a metric or an alert."""
+    seen: dict[str, ProbeEntry] = {}
+    problems: list[Problem] = []
+    for entry in config.probes:
+        if entry.name in seen:
+            sentence = (
+                f"the probe {entry.name!r} is defined twice, first in line {seen[entry.name].place.line}"
+            )
+            problems.append(Problem(entry.place, sentence, "give one of them a name:"))
+        seen.setdefault(entry.name, entry)
+    return problems
+
+
+def _each(
+    words: tuple[str, ...],
+    base: Path,
+    shipped: str,
+    place: Place,
+    load_one: Callable[[bytes, str], Loaded],
+    problems: list[Problem],
+) -> list[Loaded]:
+    """Load every file that the words name; note the mistakes of each."""
+    loaded: list[Loaded] = []
+    try:
+        paths = files.named(words, base, Path(shipped), place)
+    except Rejected as refused:
+        problems += refused.problems
+        return loaded
+    for path in paths:
+        try:
+            loaded.append(load_one(files.read(path, FILE_BYTES_MAX), str(path)))
+        except Rejected as refused:
+            problems += refused.problems
+    return loaded

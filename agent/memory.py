@@ -1,0 +1,87 @@
+"""What the agent must remember over a restart: its alerts, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from model.alert import Alert, AlertState
+from model.labels import Labels
+
+VERSION: Final = 1
+
+_SCHEMA: Final = "CREATE TABLE alert (fingerprint TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT"
+_SETTINGS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=10000",
+    "journal_size_limit=4194304",
+)
+
+
+class Newer(Exception):
+    """The file was written by a newer version; nothing of it was touched."""
+
+
+class Memory:
+    """The last known state of every alert; used by the loop's thread only."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        path.chmod(0o600)
+        for setting in _SETTINGS:
+            self._db.execute(f"PRAGMA {setting}")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise Newer(
+                f"{path} has format {version}, this version knows {VERSION}; upgrade, or use another --state"
+            )
+        if version == 0:
+            self._db.execute(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def keep(self, alerts: Iterable[Alert]) -> None:
+        """Make these the alerts that are remembered; on return they are on disk."""
+        rows = {alert.labels.fingerprint(): _text(alert) for alert in alerts}
+        known = dict(self._db.execute("SELECT fingerprint, state FROM alert").fetchall())
+        changed = [(key, state) for key, state in rows.items() if known.get(key) != state]
+        gone = [(key,) for key in known if key not in rows]
+        if not changed and not gone:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?)", changed)
+        self._db.executemany("DELETE FROM alert WHERE fingerprint = ?", gone)
+        self._db.execute("COMMIT")
+
+    def recall(self) -> tuple[Alert, ...]:
+        """Return what was last kept."""
+        return tuple(_alert(json.loads(row[0])) for row in self._db.execute("SELECT state FROM alert"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _text(alert: Alert) -> str:
+    fields = {
+        "labels": dict(alert.labels.pairs),
+        "annotations": dict(alert.annotations),
+        "state": alert.state.value,
+        "value": repr(alert.value),
+        "active_at_ms": alert.active_at_ms,
+        "fired_at_ms": alert.fired_at_ms,
+        "resolved_at_ms": alert.resolved_at_ms,
+        "keep_firing_since_ms": alert.keep_firing_since_ms,
+        "unknown_since_ms": alert.unknown_since_ms,
+    }
+    return json.dumps(fields, sort_keys=True)
+
+
+def _alert(fields: dict[str, Any]) -> Alert:
+    fields["labels"] = Labels.of(fields["labels"])
+    fields["state"] = AlertState(fields["state"])
+    fields["value"] = float(fields["value"])
+    return Alert(**fields)

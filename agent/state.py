@@ -1,0 +1,68 @@
+"""The state directory: where everything lies that must outlive the process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+
+class Taken(Exception):
+    """Another process already works in this state directory."""
+
+
+class StateDirectory:
+    """One agent's directory, locked for as long as this object is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = os.open(path / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise Taken(
+                f"another agent already works in {path}; stop it, or choose another --state"
+            ) from None
+
+    @property
+    def alerts(self) -> Path:
+        """The SQLite file of alerts."""
+        return self.path / "alerts.db"
+
+    @property
+    def runs(self) -> Path:
+        """The SQLite file of remediation runs."""
+        return self.path / "runs.db"
+
+    @property
+    def samples(self) -> Path:
+        """The directory of the sample log."""
+        return self.path / "samples"
+
+    @property
+    def stop(self) -> Path:
+        """The kill switch."""
+        return stop_file(self.path)
+
+    def close(self) -> None:
+        """Let another process have the directory."""
+        os.close(self._lock)
+
+
+def stop_file(state: Path) -> Path:
+    """Return where the kill switch of an agent with this state directory lies."""
+    return state / "STOP"
+
+
+def default_state(environment: dict[str, str], uid: int) -> Path:
+    """Return where state lies when nobody says: systemd's directory, root's, or the user's own."""
+    given: Final = environment.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if uid == 0:
+        return Path("/var/lib/beforehand")
+    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
+    return Path(home) / "beforehand"
