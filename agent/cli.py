@@ -6,15 +6,17 @@ import argparse
 import importlib.metadata
 import logging
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from agent import check, demo, supervise
+from agent.clock import Clock
 from agent.config import load
 from agent.daemon import Daemon
-from agent.state import StateDirectory, Taken, default_state, stop_file
+from agent.state import StateDirectory, Taken, default_state, switch_file
 from model.misfit import Rejected
 from remediations.kill_switch import KillSwitch
 
@@ -39,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="beforehand", description="Heals hosts and tells the people who depend on them, before they have to ask."
+        prog="beforehand",
+        description="Heals hosts and tells the people who depend on them, before they have to ask.",
     )
     parser.add_argument("--verbose", action="store_true", help="log every probe that finds something")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -58,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("desk", help="run the desk alone; its options are its own", add_help=False)
 
     checked = commands.add_parser("check", help="read every file and report every mistake")
-    checked.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory with agent.yaml")
+    checked.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory with agent.yaml"
+    )
     checked.set_defaults(do=lambda options: _check(options.paths))
 
     stop = commands.add_parser("stop", help="the kill switch: no remediation acts until resume")
@@ -81,7 +86,7 @@ def _agent(options: argparse.Namespace) -> int:
         print(taken, file=sys.stderr)
         return EX_FAILED
     try:
-        daemon = Daemon(load(options.config), state, lambda: load(options.config))
+        daemon = Daemon(load(options.config), socket.gethostname(), state, lambda: load(options.config))
         return daemon.run()
     except Rejected as refused:
         print(refused, file=sys.stderr)
@@ -115,23 +120,30 @@ def _check(paths: list[Path]) -> int:
     return EX_OK
 
 
-def _switches(state: Path) -> list[KillSwitch]:
+def _switch(state: Path) -> KillSwitch:
     """Return the switch of an agent, whether its own state directory is given or that of run."""
     inner = state / "agent"
-    return [KillSwitch(stop_file(inner if inner.is_dir() else state))]
+    return KillSwitch(switch_file(inner if inner.is_dir() else state))
 
 
 def _stop(options: argparse.Namespace) -> int:
-    for switch in _switches(options.state):
-        switch.set(os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()), options.because)
-        print(f"stopped: no remediation acts until `beforehand resume` ({switch.path})")
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
+    try:
+        _switch(options.state).set(who, options.because, Clock().now_ms())
+    except OSError as wrong:
+        print(f"not stopped: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
+        return EX_FAILED
+    print("stopped: no playbook acts until `beforehand resume`")
     return EX_OK
 
 
 def _resume(options: argparse.Namespace) -> int:
-    for switch in _switches(options.state):
-        switch.lift()
-        print("resumed: playbooks act again as their mode says")
+    try:
+        lifted = _switch(options.state).lift()
+    except OSError as wrong:
+        print(f"not resumed: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
+        return EX_FAILED
+    print("resumed: playbooks act again as their mode says" if lifted else "nothing was stopped here")
     return EX_OK
 
 

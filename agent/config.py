@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,7 +17,7 @@ from model.decode import MISSING, Decoder, decode, nearest
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem, Rejected
 from model.plugin import AnyProbe
-from model.yaml_tree import FILE_BYTES_MAX, Node, Scalar
+from model.yaml_tree import FILE_BYTES_MAX, Node, Scalar, read_tree
 from model.yaml_tree import Mapping as MappingNode
 from probes import PROBES
 from remediations.playbook import Playbook, load_playbook
@@ -26,6 +26,8 @@ from rules.promql import Query, compile_query
 
 EVERY_MIN: Final = seconds(1)
 EVERY_MAX: Final = seconds(86_400)
+
+PACKS: Final = ("host", "availability", "self")
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _COMMON: Final = ("name", "every", "timeout", "labels")
@@ -173,7 +175,7 @@ class AgentConfig:
     labels: LabelMap = LabelMap({})
     listen: Address = Address("127.0.0.1", 9465)
     desks: tuple[Url, ...] = ()
-    rules: tuple[str, ...] = ("host", "availability", "self")
+    rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
     evaluation_interval: Duration = seconds(15)
     resend_delay: Duration = seconds(60)
@@ -204,35 +206,68 @@ class Installation:
     effects: Mapping[str, Query] = field(default_factory=dict)  # verify.expr by playbook name
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The files that agent.yaml names, read even where the rest of it is wrong."""
+
+    rules: tuple[str, ...] = PACKS
+    playbooks: tuple[str, ...] = ()
+    place: Place = Place("")
+
+
 def load(path: Path) -> Installation:
     """Read agent.yaml and every file that it names; raises ``Rejected`` with all mistakes of all files."""
-    config = decode(files.read(path, FILE_BYTES_MAX), str(path), AgentConfig)
-    problems = list(_twins(config))
+    data = files.read(path, FILE_BYTES_MAX)
+    problems: list[Problem] = []
+    config: AgentConfig | None = None
+    try:
+        config = decode(data, str(path), AgentConfig)
+        problems += _twins(config)
+    except Rejected as refused:
+        problems += refused.problems
+    named = _named(data, str(path))
     base = path.resolve().parent
-    rule_files = _each(config.rules, base, rules.packs.__path__[0], config.place, load_rules, problems)
+    rule_files = _each(named.rules, base, rules.packs.__path__[0], named.place, load_rules, problems)
     playbooks = _each(
-        config.playbooks, base, remediations.playbooks.__path__[0], config.place, load_playbook, problems
+        named.playbooks, base, remediations.playbooks.__path__[0], named.place, load_playbook, problems
     )
-    effects: dict[str, Query] = {}
-    names: set[str] = set()
-    for playbook in playbooks:
-        if playbook.name in names:
-            sentence = f"the playbook {playbook.name!r} is defined twice"
-            problems.append(Problem(playbook.place, sentence, "rename one of them"))
-        names.add(playbook.name)
-        if playbook.verify is not None and playbook.verify.expr:
-            _compile_effect(playbook, effects, problems)
-    if problems:
+    effects = _effects(playbooks, problems)
+    if problems or config is None:
         raise Rejected(tuple(problems))
     return Installation(config, tuple(rule_files), tuple(playbooks), effects)
 
 
+def _named(data: bytes, file: str) -> _Named:
+    tree, _ = read_tree(data, file)
+    decoder = Decoder()
+    named: object = MISSING
+    if isinstance(tree, MappingNode):
+        pairs = tuple(pair for pair in tree.pairs if pair[0].text in ("rules", "playbooks"))
+        named = decoder.record(MappingNode(pairs, tree.place), _Named)
+    return named if isinstance(named, _Named) else _Named(rules=())
+
+
+def _effects(playbooks: Iterable[Playbook], problems: list[Problem]) -> dict[str, Query]:
+    """Compile each ``verify.expr``; note the mistakes in them, and playbooks of one name."""
+    effects: dict[str, Query] = {}
+    names: set[str] = set()
+    for playbook in playbooks:
+        if playbook.playbook in names:
+            sentence = f"the playbook {playbook.playbook!r} is defined twice"
+            problems.append(Problem(playbook.place, sentence, "rename one of them"))
+        names.add(playbook.playbook)
+        _compile_effect(playbook, effects, problems)
+    return effects
+
+
 def _compile_effect(playbook: Playbook, effects: dict[str, Query], problems: list[Problem]) -> None:
-    assert playbook.verify is not None, "only a playbook with verify.expr has an effect to compile"
+    expr = playbook.verify.expr if playbook.verify else None
+    if expr is None:
+        return
     try:
-        effects[playbook.name] = compile_query(playbook.verify.expr)
+        effects[playbook.playbook] = compile_query(expr.text)
     except Misfit as wrong:
-        problems.append(Problem(playbook.place, f"verify.expr: {wrong.sentence}", wrong.cure))
+        problems.append(Problem(expr.at(wrong.offset), wrong.sentence, wrong.cure))
 
 
 def _twins(config: AgentConfig) -> list[Problem]:
@@ -259,11 +294,8 @@ def _each(
 ) -> list[Loaded]:
     """Load every file that the words name; note the mistakes of each."""
     loaded: list[Loaded] = []
-    try:
-        paths = files.named(words, base, Path(shipped), place)
-    except Rejected as refused:
-        problems += refused.problems
-        return loaded
+    paths, unnamed = files.named(words, base, Path(shipped), place)
+    problems += unnamed
     for path in paths:
         try:
             loaded.append(load_one(files.read(path, FILE_BYTES_MAX), str(path)))

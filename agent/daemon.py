@@ -1,4 +1,4 @@
-"""The agent's loop: the walk of a sample from probe to posting, on one thread."""
+"""The agent's loop: waits for slots, events and workers, and walks what comes through, on one thread."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ import logging
 import os
 import selectors
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from agent import posting
+from agent import own, report
 from agent.clock import Clock
 from agent.config import Installation
-from agent.effect import Effects
-from agent.endpoint import Endpoint
+from agent.effect import Effects, Target
+from agent.endpoint import Answer, Endpoint, Route, as_json
+from agent.exposition import CONTENT_TYPE, exposition
 from agent.memory import Memory
 from agent.outbox import Outbox
 from agent.pool import Pool
-from agent.posting import Said, Terms
-from agent.routes import routes
-from agent.senses import Reading, Senses, target_of
+from agent.posting import Terms
+from agent.senses import Senses, target_of
 from agent.state import StateDirectory
+from agent.walk import Walk
 from agent.watch import Watches
-from model.alert import Alert, AlertState
-from model.labels import Labels
 from model.misfit import Rejected
-from model.outcome import Remedy
 from model.plugin import FileChange
 from remediations.hand import Hand
-from remediations.healer import Healer
+from remediations.healer import Healer, Surroundings
+from remediations.host import this_host
 from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
 from rules.judge import Judge
@@ -42,9 +39,216 @@ from rules.store_log import StoreLog
 TURN_MAX_S: Final = 1.0
 ASK_S: Final = 5.0
 LAST_WORDS_S: Final = 3.0
+AFTER_A_BUG_S: Final = 0.1
 
-_SWITCH: Final = "the kill switch"
+_SWITCH: Final = "kill switch"
 
 T = TypeVar("T")
 
 log = logging.getLogger("beforehand.agent")
+
+
+class Daemon:
+    """One host's agent; everything but probes, steps and sending happens on the thread that calls ``run``."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        hostname: str,
+        state: StateDirectory,
+        load: Callable[[], Installation],
+    ) -> None:
+        config = installation.config
+        self._installation = installation
+        self._instance = config.instance or hostname
+        self._load = load
+        self._clock = Clock()
+        self._selector = selectors.DefaultSelector()
+        self._wakefd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._asked: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._stopping = self._reloading = False
+        self._reloaded = True
+        self._bugs = 0
+
+        self._switch = KillSwitch(state.switch)
+        self._pool = Pool(config.threads_max, self.wake)
+        self._watches = Watches(self._selector, self._event)
+        self._senses = Senses(self._clock, self._pool, self._watches)
+        self._sample_log = StoreLog(state.samples, config.log_bytes_max)
+        self._journal = Journal(state.runs)
+        self._memory = Memory(state.alerts)
+        self._outbox = Outbox(config.desks, self._clock.now_ms)
+        self._walk = self._assembled()
+        self._endpoint = Endpoint(config.listen.host, config.listen.port, self._routes())
+
+    def _assembled(self) -> Walk:
+        """Put store, rules, playbooks and outbox in the order of the walk."""
+        config = self._installation.config
+        store = Store(config.retention.ms, config.series_max, self._sample_log.record)
+        judge = Judge(self._installation.rule_files, store, config.evaluation_interval.ms)
+        effects = Effects(judge, store, self._senses.run_now)
+        around = Surroundings(
+            judge_effect=effects.judge_effect,
+            ask_fresh=lambda playbook, alert: effects.ask_fresh(playbook, alert, self._clock.monotonic()),
+            on_change=self._stir,
+            wake=self.wake,
+            stopped=self._switch.active,
+            now=self._clock.now_ms,
+            host=this_host(),
+        )
+        healer = Healer(self._installation.playbooks, self._journal, Hand(self._clock.monotonic), around)
+        resend_ms = config.resend_delay.ms
+        lease_ms = 4 * max(config.evaluation_interval.ms, resend_ms)
+        terms = Terms({"instance": self._instance, **config.labels.each}, lease_ms, resend_ms)
+        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms)
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit code."""
+        self._begin()
+        try:
+            while not self._stopping:
+                try:
+                    self._turn()
+                except Exception:  # the one place where the loop outlives a bug
+                    self._bugs += 1
+                    log.exception("a bug in the loop; it goes on")
+                    self._selector.select(AFTER_A_BUG_S)
+        finally:
+            self._end()
+        return 0
+
+    def wake(self) -> None:
+        """Let the loop turn now; may be called from any thread."""
+        os.eventfd_write(self._wakefd, 1)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Have the loop's thread answer; raises ``TimeoutError`` when it is busy for too long."""
+        answer: Future[T] = Future()
+        self._asked.append((question, answer))
+        self.wake()
+        return answer.result(ASK_S)
+
+    def _begin(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop())
+        signal.signal(signal.SIGHUP, lambda *_: self._reload_soon())
+        self._selector.register(self._wakefd, selectors.EVENT_READ, self._woken)
+        self._watches.wish(_SWITCH, [FileChange(str(self._switch.path))])
+        now_ms = self._clock.now_ms()
+        rows = self._sample_log.replay(self._walk.store, now_ms)
+        log.info("%d runs of probes are remembered", rows)
+        self._walk.begin(self._targets(), now_ms)
+        self._configure()
+        self._endpoint.start()
+        log.info("watching %s, metrics on port %d", self._instance, self._endpoint.port)
+
+    def _turn(self) -> None:
+        """Wait until something is due or happens, then walk it through."""
+        for key, _ in self._selector.select(self._wait_s()):
+            key.data()
+        self._walk.effects.turn(self._clock.monotonic())
+        for reading in self._senses.turn():
+            self._walk.take(reading, self._clock.now_ms())
+        self._walk.turn(self._clock.now_ms())
+        if self._reloading:
+            self._reload()
+        while self._asked:
+            _answer(*self._asked.popleft())
+
+    def _wait_s(self) -> float:
+        now_s = self._clock.monotonic()
+        dues = (self._senses.next_s(), self._walk.effects.next_s())
+        until_walk_s = (self._walk.next_ms() - self._clock.now_ms()) / 1000
+        waits = [TURN_MAX_S, until_walk_s, *(due - now_s for due in dues if due is not None)]
+        return max(0.0, min(waits))
+
+    def _end(self) -> None:
+        """Stop in the order of the walk, so that the last words are still said and written."""
+        self._endpoint.close()
+        self._walk.healer.close()
+        self._walk.turn(self._clock.now_ms())
+        self._walk.end(self._clock.now_ms())
+        self._outbox.close(LAST_WORDS_S)
+        self._watches.close()
+        self._pool.close()
+        self._memory.close()
+        self._journal.close()
+        self._sample_log.close()
+        self._selector.close()
+        os.close(self._wakefd)
+        log.info("stopped")
+
+    def _event(self, key: object) -> None:
+        if key != _SWITCH:
+            self._senses.wake(str(key))
+
+    def _woken(self) -> None:
+        os.eventfd_read(self._wakefd)
+
+    def _stir(self) -> None:
+        self._walk.stir()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.wake()
+
+    def _reload_soon(self) -> None:
+        self._reloading = True
+        self.wake()
+
+    def _reload(self) -> None:
+        """Take the configuration anew; when anything in it is wrong, the old one stays."""
+        self._reloading = False
+        try:
+            self._installation = self._load()
+        except Rejected as refused:
+            self._reloaded = False
+            for problem in refused.problems:
+                log.error("not reloaded: %s", problem)  # noqa: TRY400  # a mistake of a file, no traceback
+            return
+        self._reloaded = True
+        self._walk.use(self._installation, self._configure(), self._clock.now_ms())
+        log.info("reloaded; listen, desks and bounds change at the next start")
+
+    def _configure(self) -> list[Target]:
+        """Hand the probes to those who run and ask them; return those that are gone."""
+        targets = self._targets()
+        gone = self._senses.configure(targets)
+        self._walk.effects.configure(self._installation.effects, targets)
+        return gone
+
+    def _targets(self) -> list[Target]:
+        labels = dict(self._installation.config.labels.each)
+        return [(e, target_of(e, self._instance, labels)) for e in self._installation.config.probes]
+
+    def _routes(self) -> dict[str, Route]:
+        day = report.DAY_MS
+
+        def recent() -> Any:
+            return self._journal.recent(self._clock.now_ms() - day)
+
+        return {
+            "/-/healthy": lambda: Answer(b"healthy\n"),
+            "/-/ready": lambda: self.ask(lambda: Answer(b"ready\n")),
+            "/metrics": lambda: Answer(exposition(self.ask(self._rows), self._declared()), CONTENT_TYPE),
+            "/api/v1/alerts": lambda: as_json(report.alerts(self.ask(self._walk.judge.alerts))),
+            "/api/v1/rules": lambda: as_json(report.rules(self.ask(self._walk.judge.statuses))),
+            "/api/v1/runs": lambda: as_json(report.runs(self.ask(recent))),
+        }
+
+    def _rows(self) -> list[Any]:
+        now_ms = self._clock.now_ms()
+        rows = [(labels, value) for labels, value, _ in self._walk.store.latest(now_ms)]
+        runs = self._journal.recent(now_ms - report.DAY_MS)
+        mine = report.metrics(self._walk, self._senses, self._pool, self._clock, runs)
+        state = (own.RELOADED(self._reloaded), own.STOPPED(bool(self._switch.active())), own.BUGS(self._bugs))
+        return rows + [(sample.labels, sample.value) for sample in (*mine, *state)]
+
+    def _declared(self) -> tuple[Any, ...]:
+        emitted = (metric for entry, _ in self._senses.entries for metric in entry.probe.emits)
+        return report.declared(emitted)
+
+
+def _answer(question: Callable[[], Any], answer: Future[Any]) -> None:
+    if answer.set_running_or_notify_cancel():
+        answer.set_result(question())

@@ -23,22 +23,26 @@ def read(path: Path, bytes_max: int) -> bytes:
         raise _refused(
             path, f"the file cannot be read: {wrong.strerror}", "check its path and its mode"
         ) from None
-    with os.fdopen(fd, "rb") as file:
+    try:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise _refused(path, "this is not a regular file", "name a file")
         if mode & stat.S_IWOTH:
             raise _refused(path, "everybody on this host may write this file", f"run chmod o-w {path}")
-        try:
+        with os.fdopen(os.dup(fd), "rb") as file:
             return file.read(bytes_max + 1)
-        except OSError as wrong:
-            raise _refused(path, f"the file cannot be read: {wrong.strerror}", "check the disk") from None
+    except OSError as wrong:
+        raise _refused(path, f"the file cannot be read: {wrong.strerror}", "check the disk") from None
+    finally:
+        os.close(fd)
 
 
-def named(words: tuple[str, ...], base: Path, shipped: Path, place: Place) -> list[Path]:
-    """Return the files that the words name: a bare word a shipped file, anything else a glob beside ``base``.
+def named(
+    words: tuple[str, ...], base: Path, shipped: Path, place: Place
+) -> tuple[list[Path], list[Problem]]:
+    """Return the files that the words name: a bare word a shipped file, anything else a glob below ``base``.
 
-    Raises ``Rejected`` for a word that names nothing: a rule that is not loaded protects nobody.
+    A word that names nothing is a problem: a rule that is not loaded protects nobody.
     """
     found: list[Path] = []
     problems: list[Problem] = []
@@ -53,9 +57,7 @@ def named(words: tuple[str, ...], base: Path, shipped: Path, place: Place) -> li
         if not files:
             problems.append(Problem(place, f"{word!r} names no file", cure))
         found += (file for file in files if file not in found)
-    if problems:
-        raise Rejected(tuple(problems))
-    return found
+    return found, problems
 
 
 def _matching(base: Path, word: str) -> list[Path]:

@@ -13,7 +13,10 @@ from model.labels import Labels
 
 VERSION: Final = 1
 
-_SCHEMA: Final = "CREATE TABLE alert (fingerprint TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT"
+_SCHEMA: Final = (
+    "CREATE TABLE alert (fingerprint TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT",
+    "CREATE TABLE judged (one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER NOT NULL) STRICT",
+)
 _SETTINGS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -40,25 +43,27 @@ class Memory:
                 f"{path} has format {version}, this version knows {VERSION}; upgrade, or use another --state"
             )
         if version == 0:
-            self._db.execute(_SCHEMA)
+            for statement in _SCHEMA:
+                self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={VERSION}")
 
-    def keep(self, alerts: Iterable[Alert]) -> None:
-        """Make these the alerts that are remembered; on return they are on disk."""
+    def keep(self, alerts: Iterable[Alert], judged_ms: int) -> None:
+        """Make these the alerts that are remembered, as judged at this time; on return they are on disk."""
         rows = {alert.labels.fingerprint(): _text(alert) for alert in alerts}
         known = dict(self._db.execute("SELECT fingerprint, state FROM alert").fetchall())
         changed = [(key, state) for key, state in rows.items() if known.get(key) != state]
         gone = [(key,) for key in known if key not in rows]
-        if not changed and not gone:
-            return
         self._db.execute("BEGIN IMMEDIATE")
         self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?)", changed)
         self._db.executemany("DELETE FROM alert WHERE fingerprint = ?", gone)
+        self._db.execute("INSERT OR REPLACE INTO judged VALUES (1, ?)", (judged_ms,))
         self._db.execute("COMMIT")
 
-    def recall(self) -> tuple[Alert, ...]:
-        """Return what was last kept."""
-        return tuple(_alert(json.loads(row[0])) for row in self._db.execute("SELECT state FROM alert"))
+    def recall(self) -> tuple[int, tuple[Alert, ...]]:
+        """Return when the alerts were last judged, 0 for never, and the alerts."""
+        judged = self._db.execute("SELECT at_ms FROM judged").fetchone()
+        rows = self._db.execute("SELECT state FROM alert").fetchall()
+        return judged[0] if judged else 0, tuple(_alert(json.loads(row[0])) for row in rows)
 
     def close(self) -> None:
         """Close the file."""

@@ -22,7 +22,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the agent speaks: labels of the host, the lease of a firing alert, and how often it repeats itself."""
+    """How the agent speaks: its labels, the lease of a firing alert, how often it repeats itself."""
 
     external: Mapping[str, str]
     lease_ms: int
@@ -31,7 +31,7 @@ class Terms:
 
 def due(
     alerts: Iterable[Alert],
-    remedy_of: Callable[[Alert], Remedy],
+    remedy_of: Callable[[Labels], Remedy],
     said: Mapping[Labels, Said],
     now_ms: int,
     terms: Terms,
@@ -46,7 +46,7 @@ def due(
             continue
         if alert.resolved_at_ms is not None and now_ms - alert.resolved_at_ms > RESOLVED_RESENT_MS:
             continue
-        remedy = remedy_of(alert)
+        remedy = remedy_of(alert.labels)
         last = said.get(alert.labels)
         if last is None or _news(last, alert, remedy) or now_ms - last.at_ms >= terms.resend_ms:
             found.append(Posting(alert, remedy, terms.external, terms.lease_ms))
@@ -57,7 +57,8 @@ def _news(last: Said, alert: Alert, remedy: Remedy) -> bool:
     """Tell whether a receiver would act on the difference; a value that moved a little is no news."""
     before = last.alert
     return (
-        (before.state, before.fired_at_ms, before.resolved_at_ms) != (alert.state, alert.fired_at_ms, alert.resolved_at_ms)
+        (before.state, before.fired_at_ms, before.resolved_at_ms)
+        != (alert.state, alert.fired_at_ms, alert.resolved_at_ms)
         or (before.unknown_since_ms is None) != (alert.unknown_since_ms is None)
         or last.remedy != remedy
     )

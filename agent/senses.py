@@ -77,7 +77,7 @@ class Senses:
     _senses: dict[str, _Sense] = field(default_factory=dict)
     _ready: list[Reading] = field(default_factory=list)
 
-    def configure(self, targets: Iterable[tuple[ProbeEntry, Labels]]) -> list[_Sense]:
+    def configure(self, targets: Iterable[tuple[ProbeEntry, Labels]]) -> list[tuple[ProbeEntry, Labels]]:
         """Make these the probes; an unchanged one keeps its slots. Returns the ones that are gone."""
         now_s = self.clock.monotonic()
         before, self._senses = self._senses, {}
@@ -94,7 +94,7 @@ class Senses:
             self.watches.drop(name)
             if name not in self._senses:
                 self.schedule.drop(name)
-        return list(before.values())
+        return [(sense.entry, sense.target) for sense in before.values()]
 
     @property
     def entries(self) -> tuple[tuple[ProbeEntry, Labels], ...]:

@@ -43,17 +43,17 @@ class StateDirectory:
         return self.path / "samples"
 
     @property
-    def stop(self) -> Path:
+    def switch(self) -> Path:
         """The kill switch."""
-        return stop_file(self.path)
+        return switch_file(self.path)
 
     def close(self) -> None:
         """Let another process have the directory."""
         os.close(self._lock)
 
 
-def stop_file(state: Path) -> Path:
-    """Return where the kill switch of an agent with this state directory lies."""
+def switch_file(state: Path) -> Path:
+    """Return the kill switch of the agent that keeps its state here."""
     return state / "STOP"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from model.duration import Duration, seconds
 from model.sample import Metric, Sample
-from model.step import HumanAct, Host, Result, Risk, Step
+from model.step import Host, HumanAct, Result, Risk, Step
 
 Options = TypeVar("Options")
 
@@ -102,3 +102,60 @@ class Action(Generic[Options]):
 
 
 AnyAction = Action[Any]
+
+
+class Undelivered(Exception):
+    """A message did not reach the server that takes it; the text is a sentence, fit for a log.
+
+    ``permanent`` says that another try is useless. ``unknown`` says that the server may have taken it all
+    the same, because the connection ended before its answer came. ``everybody`` says that no message
+    would get through at the moment, whoever it is for.
+    """
+
+    def __init__(
+        self, sentence: str, *, permanent: bool = False, unknown: bool = False, everybody: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.permanent = permanent
+        self.unknown = unknown
+        self.everybody = everybody
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one person is told, complete; every try carries the same ``id`` and the same content.
+
+    ``headers`` are shown as they stand, in this order; ``written_ms`` is its date in ms since 1970 in UTC.
+    """
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    language: str
+    written_ms: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Line(Protocol):
+    """An open way to whatever takes messages; it may keep a connection from one message to the next."""
+
+    def say(self, message: Message, deadline: Deadline) -> str:
+        """Hand over one message and return the answer, or raise ``Undelivered``."""
+
+    def close(self) -> None:
+        """Let the connection go; a later ``say`` makes a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel(Generic[Options]):
+    """A voice: options in, an open line out, on which each message goes to one person."""
+
+    name: str
+    options: type[Options]
+    open: Callable[[Options], Line]
+
+
+AnyChannel = Channel[Any]

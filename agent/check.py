@@ -1,0 +1,74 @@
+"""Reads every file that it is shown and reports every mistake at once."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from agent import files
+from agent.config import load
+from model.misfit import Place, Problem, Rejected
+from model.yaml_tree import FILE_BYTES_MAX, Limits, Mapping, read_tree
+from remediations.playbook import load_playbook
+from rules.file import load_rules
+
+_SUFFIXES: Final = (".yml", ".yaml")
+_LOOSE: Final = Limits(nodes_max=500_000, aliases_max=10_000)
+
+
+def check(paths: Iterable[Path]) -> tuple[list[Problem], int]:
+    """Return every mistake in these files and directories, and how many files were read.
+
+    What a file is shows in its keys: ``groups`` are rules, ``playbook`` a playbook, ``probes`` an
+    agent's configuration, which is read with all that it names. The desk's files are read by the
+    desk, where it is installed.
+    """
+    problems: set[Problem] = set()
+    read = 0
+    for path in paths:
+        for file in _files(path):
+            read += 1
+            try:
+                _check(file)
+            except Rejected as refused:
+                problems.update(refused.problems)
+    return sorted(problems), read
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    return [file for file in found if not file.name.endswith((".test.yml", ".test.yaml"))]
+
+
+def _check(file: Path) -> None:
+    """Raise ``Rejected`` when the file is wrong."""
+    data = files.read(file, FILE_BYTES_MAX)
+    tree, _ = read_tree(data, str(file), _LOOSE)
+    keys = {key.text for key, _ in tree.pairs} if isinstance(tree, Mapping) else set()
+    if "probes" in keys:
+        load(file)
+    elif "groups" in keys:
+        load_rules(data, str(file))
+    elif "playbook" in keys:
+        load_playbook(data, str(file))
+    else:
+        _elsewhere(keys)(file)
+
+
+def _elsewhere(keys: set[str]) -> Callable[[Path], object]:
+    """Find who else knows a file with one of these keys: the desk says so by entry points."""
+    for reader in importlib.metadata.entry_points(group="beforehand.files"):
+        if reader.name in keys:
+            found: Callable[[Path], object] = reader.load()
+            return found
+    return _stranger
+
+
+def _stranger(file: Path) -> object:
+    sentence = "nobody knows what this file is"
+    cure = "give it one of the keys probes, groups, playbook, services, customers or catalogue"
+    raise Rejected((Problem(Place(str(file)), sentence, cure),))

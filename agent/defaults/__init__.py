@@ -1,0 +1,1 @@
+"""The configuration that `beforehand run` takes when none is given."""

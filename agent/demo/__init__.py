@@ -1,0 +1,188 @@
+"""The demo: a small shop is killed, and what becomes of it is printed as a table."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import requests
+
+from agent.demo import table
+
+READY_S: Final = 20.0
+WHOLE_S: Final = 30.0
+
+_HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo plays: a directory of its own and four free ports on loopback."""
+
+    directory: Path
+    agent_port: int
+    desk_port: int
+    page_port: int
+    shop_port: int
+
+    @property
+    def pidfile(self) -> Path:
+        """The pid file of the shop."""
+        return self.directory / "shop.pid"
+
+    @property
+    def page(self) -> str:
+        """The address of the status page."""
+        return f"http://127.0.0.1:{self.page_port}/"
+
+    def furnish(self) -> None:
+        """Write the demo's configuration, with the ports and paths filled in."""
+        words = {
+            "agent_port": self.agent_port,
+            "desk_port": self.desk_port,
+            "page_port": self.page_port,
+            "shop_port": self.shop_port,
+            "shop_pidfile": self.pidfile,
+            "python": sys.executable,
+        }
+        for source in (*_HERE.glob("*.yaml"), *_HERE.glob("*.yml")):
+            (self.directory / source.name).write_text(Template(source.read_text()).safe_substitute(words))
+
+
+class Failed(Exception):
+    """One link of the loop did not hold."""
+
+
+def run(*, keep: bool) -> int:
+    """Play the demo; returns 0 when every link held: noticed, healed, told, and everybody else left alone."""
+    with tempfile.TemporaryDirectory(prefix="beforehand-demo-") as directory:
+        stage = Stage(Path(directory), *_free_ports(4))
+        stage.furnish()
+        try:
+            with _playing(stage):
+                story = _play(stage)
+                print(table.render(story, stage.page))
+                print(f"the page      {stage.page}")
+                if keep:
+                    print("              it stays up until Ctrl-C")
+                    with contextlib.suppress(KeyboardInterrupt):
+                        signal.pause()
+        except Failed as failed:
+            print(f"\nthe demo failed: {failed}\n{_tail(stage)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    print("cleaned up    everything that was started has ended")
+    return 0
+
+
+@contextlib.contextmanager
+def _playing(stage: Stage) -> Iterator[None]:
+    """Run the shop, the agent and the desk; end all of them on the way out, whatever happened."""
+    log = (stage.directory / "log").open("wb")
+    argv = [sys.executable, "-m", "agent.cli", "run"]
+    options = ["--config", str(stage.directory), "--state", str(stage.directory / "state")]
+    shop = subprocess.Popen(
+        [sys.executable, "-m", "agent.demo.shop", str(stage.shop_port), str(stage.pidfile)],
+        stdout=log,
+        stderr=log,
+    )
+    both = subprocess.Popen([*argv, *options], stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield
+    finally:
+        both.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            both.wait(20)
+        both.kill()
+        both.wait()
+        _end_shop(stage)
+        shop.kill()
+        shop.wait()
+        log.close()
+
+
+def _end_shop(stage: Stage) -> None:
+    """End the shop that the agent started in the place of ours; its pid file names it."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(stage.pidfile.read_text())
+        if b"agent.demo.shop" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _play(stage: Stage) -> table.Story:
+    """Wait until all is well, kill the shop, and follow what the desk says until it is told and over."""
+    print("the shop      starts, with an agent, a desk and three customers in two regions")
+    _await("the shop opens", lambda: _get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
+    _await("the desk is ready", lambda: _get(f"http://127.0.0.1:{stage.desk_port}/-/ready"), READY_S)
+    _await("the agent is ready", lambda: _seen_well(stage), READY_S)
+    pid = int(stage.pidfile.read_text())
+    killed_ms = time.time_ns() // 1_000_000
+    os.kill(pid, signal.SIGKILL)
+    print(f"kill -9 {pid:<5} the shop is dead")
+    incident = _await("the incident is told and over", lambda: _over(stage), WHOLE_S)
+    _await("the shop is open again", lambda: _get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
+    story = table.Story(killed_ms, incident)
+    missing = story.missing()
+    if missing:
+        raise Failed("; ".join(missing))
+    return story
+
+
+def _seen_well(stage: Stage) -> bool:
+    metrics = _get(f"http://127.0.0.1:{stage.agent_port}/metrics")
+    return bool(
+        metrics and 'beforehand_process_count{group="shop"' in metrics and "\nprobe_success{" in metrics
+    )
+
+
+def _over(stage: Stage) -> dict[str, Any] | None:
+    """Return the one incident once it is resolved and everybody concerned has both notices."""
+    answer = _get(f"http://127.0.0.1:{stage.desk_port}/api/v1/incidents")
+    incidents = table.incidents(answer) if answer else []
+    return next((each for each in incidents if table.over(each)), None)
+
+
+def _get(url: str) -> str:
+    try:
+        session = requests.Session()
+        session.trust_env = False
+        with session, session.get(url, timeout=2) as answer:
+            return answer.text if answer.ok else ""
+    except requests.RequestException:
+        return ""
+
+
+def _await(what: str, done: Callable[[], Any], limit_s: float) -> Any:
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        found = done()
+        if found:
+            return found
+        time.sleep(0.05)  # noqa: TID251  # nothing tells a caller over HTTP when to look again
+    raise Failed(f"waited {limit_s:g} s in vain until {what}")
+
+
+def _tail(stage: Stage) -> str:
+    lines = (stage.directory / "log").read_text(errors="replace").splitlines()
+    return "\n".join(lines[-20:])
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago; all are held at once, so that none comes twice."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]

@@ -1,0 +1,100 @@
+"""Did it help? Judged by samples that were taken after the last step, and asked for as soon as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from agent.config import ProbeEntry
+from agent.schedule import Schedule
+from agent.senses import Reading
+from model.alert import Alert
+from model.labels import Labels
+from remediations.playbook import Playbook
+from rules.judge import Judge
+from rules.promql import Query, QueryError
+from rules.store import Store
+
+# What was just started mostly answers within these; later the healer asks again by itself.
+SOON_S: Final = (0.0, 0.02, 0.05, 0.1)
+
+_WHERE: Final = frozenset({"job", "instance"})
+
+Target = tuple[ProbeEntry, Labels]
+
+
+class Effects:
+    """Judges a playbook's effect on an alert by the probes that see it; used by the loop's thread only."""
+
+    def __init__(self, judge: Judge, store: Store, run_now: Callable[[str], None]) -> None:
+        self._judge = judge
+        self._store = store
+        self._run_now = run_now
+        self._queries: Mapping[str, Query] = {}
+        self._targets: tuple[Target, ...] = ()
+        self._seen_ms: dict[str, int] = {}
+        self._soon: Schedule[tuple[str, int]] = Schedule()
+
+    def configure(self, queries: Mapping[str, Query], targets: Iterable[Target]) -> None:
+        """Take the compiled ``verify.expr`` of each playbook that has one, and the probes."""
+        self._queries = queries
+        self._targets = tuple(targets)
+
+    def heard(self, reading: Reading) -> None:
+        """Remember when each probe last saw its target."""
+        if reading.samples is not None:
+            self._seen_ms[reading.entry.name] = reading.at_ms
+
+    def judge_effect(self, playbook: Playbook, alert: Alert, since_ms: int, now_ms: int) -> bool | None:
+        """Return True when the trouble is gone, False when it is there, None while no fresh sample says.
+
+        Gone means that the alert's own rule does not return it any more and that ``verify.expr``, where
+        there is one, returns something; every probe concerned has looked after ``since_ms``.
+        """
+        for entry, _ in self._concerned(playbook, alert):
+            if self._seen_ms.get(entry.name, 0) <= since_ms:
+                return None
+        returned = self._judge.still_returns(alert, now_ms)
+        if returned is not False:
+            return None if returned is None else False
+        query = self._queries.get(playbook.playbook)
+        if query is None:
+            return True
+        try:
+            return bool(query.at(self._store, now_ms))
+        except QueryError:
+            return None
+
+    def ask_fresh(self, playbook: Playbook, alert: Alert, now_s: float) -> None:
+        """Have the probes that see this alert's trouble run now, and a few times soon after."""
+        for entry, _ in self._concerned(playbook, alert):
+            for number, after_s in enumerate(SOON_S):
+                self._soon.add((entry.name, number), now_s + after_s)
+
+    def turn(self, now_s: float) -> None:
+        """Run the probes that were asked for."""
+        for name, _ in self._soon.due(now_s):
+            self._run_now(name)
+
+    def next_s(self) -> float | None:
+        """Return when the next probe is to run, on the monotonic clock."""
+        return self._soon.next_s()
+
+    def _concerned(self, playbook: Playbook, alert: Alert) -> list[Target]:
+        """Return the probes whose samples decide about this alert and this playbook's effect.
+
+        A probe decides about an alert where no label of its target contradicts the alert's; where
+        ``verify.expr`` looks from another side, that side has another job and instance.
+        """
+        query = self._queries.get(playbook.playbook)
+        own = self._emitting(self._judge.metrics_of(alert), alert, but=frozenset())
+        other = self._emitting(query.metrics, alert, but=_WHERE) if query else []
+        return own + [target for target in other if target not in own]
+
+    def _emitting(self, metrics: frozenset[str], alert: Alert, but: frozenset[str]) -> list[Target]:
+        return [
+            (entry, labels)
+            for entry, labels in self._targets
+            if any(metric.name in metrics for metric in entry.probe.emits)
+            and all(alert.labels.get(name) in ("", value) for name, value in labels.pairs if name not in but)
+        ]

@@ -1,0 +1,146 @@
+"""The walk of a sample: store, rules, playbooks, desks; every decision of the agent in its order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent import posting
+from agent.config import Installation, ProbeEntry
+from agent.effect import Effects, Target
+from agent.memory import Memory
+from agent.outbox import Outbox
+from agent.posting import Said, Terms
+from agent.senses import Reading
+from model.alert import AlertState
+from model.labels import Labels
+from remediations.healer import Healer
+from rules.judge import Judge
+from rules.lifecycle import Transition
+from rules.store import PART, Store
+
+REMEMBER_EVERY_MS: Final = 10_000
+SAY_EVERY_MS: Final = 5_000
+
+log = logging.getLogger("beforehand.walk")
+
+
+@dataclass(slots=True)
+class Walk:
+    """Readings in, postings out; used by the loop's thread only, times are ms since 1970 in UTC."""
+
+    store: Store
+    judge: Judge
+    effects: Effects
+    healer: Healer
+    memory: Memory
+    outbox: Outbox
+    terms: Terms
+    _unknown: dict[Labels, frozenset[str]] = field(default_factory=dict)
+    _said: dict[Labels, Said] = field(default_factory=dict)
+    _news: bool = True
+    _say_ms: int = 0
+    _remember_ms: int = 0
+
+    def begin(self, targets: Iterable[Target], now_ms: int) -> None:
+        """Take up where the last life of the agent ended; nothing is known of any target yet."""
+        self._unknown = {_block(target, entry.name): _brings(entry) for entry, target in targets}
+        self._tell_unknown()
+        seen_ms, alerts = self.memory.recall()
+        self.judge.restore(alerts, seen_ms, now_ms)
+        self.healer.recover(now_ms)
+        for alert in self.judge.alerts():
+            if alert.state is AlertState.FIRING:
+                self.healer.consider(alert, now_ms)
+
+    def take(self, reading: Reading, now_ms: int) -> None:
+        """Store one run's samples and judge at once every rule that reads them."""
+        block = _block(reading.target, reading.entry.name)
+        self.effects.heard(reading)
+        if reading.samples is None:
+            self._unknown[block] = _brings(reading.entry)
+            self._tell_unknown()
+        elif self._unknown.pop(block, None) is not None:
+            self._tell_unknown()
+        names = self.store.write(block, reading.at_ms, (*(reading.samples or ()), *reading.own))
+        self._follow(self.judge.judge_metrics(names, now_ms), now_ms)
+
+    def turn(self, now_ms: int) -> None:
+        """Judge what is due, go on healing, and say what there is to say."""
+        due_ms = self.judge.next_due_ms()
+        if due_ms is not None and due_ms <= now_ms:
+            self._follow(self.judge.judge_due(now_ms), now_ms)
+        self.healer.tick(now_ms)
+        if self._news or now_ms >= self._say_ms:
+            self._say(now_ms)
+        if now_ms >= self._remember_ms:
+            self._remember(now_ms)
+
+    def next_ms(self) -> int:
+        """Return when ``turn`` is needed next."""
+        dues = (self.judge.next_due_ms(), self.healer.next_due_ms(), self._say_ms)
+        return min(due for due in dues if due is not None)
+
+    def stir(self) -> None:
+        """Let the next turn look for news, because a remedy changed."""
+        self._news = True
+
+    def use(self, installation: Installation, gone: Iterable[Target], now_ms: int) -> None:
+        """Go on with other rules, playbooks and probes; what is gone is seen no more."""
+        for entry, target in gone:
+            block = _block(target, entry.name)
+            self._unknown.pop(block, None)
+            self.store.write(block, now_ms, ())
+        self._tell_unknown()
+        self.healer.use(installation.playbooks)
+        self._follow(self.judge.reload(installation.rule_files, now_ms), now_ms)
+
+    def end(self, now_ms: int) -> None:
+        """Say the last words and put everything on disk."""
+        self._remember(now_ms)
+        self._say(now_ms)
+
+    def _follow(self, transitions: tuple[Transition, ...], now_ms: int) -> None:
+        """Write down what changed, then act on it: nothing is begun or said that a kill could forget."""
+        if not transitions:
+            return
+        self._remember(now_ms)
+        for transition in transitions:
+            alert = transition.alert
+            log.info("%s %s: %s", alert.labels, alert.state, transition.reason)
+            if alert.fired_at_ms is not None:
+                self.healer.consider(alert, now_ms)
+        self._news = True
+
+    def _say(self, now_ms: int) -> None:
+        self._news, self._say_ms = False, now_ms + SAY_EVERY_MS
+        alerts = self.judge.alerts()
+        postings = posting.due(alerts, self.healer.remedy, self._said, now_ms, self.terms)
+        known = {alert.labels for alert in alerts}
+        self._said = {labels: said for labels, said in self._said.items() if labels in known}
+        for one in postings:
+            self._said[one.alert.labels] = Said(one.alert, one.remedy, now_ms)
+        if postings:
+            self.outbox.put(postings)
+
+    def _remember(self, now_ms: int) -> None:
+        self._remember_ms = now_ms + REMEMBER_EVERY_MS
+        self.memory.keep(self.judge.alerts(), now_ms)
+
+    def _tell_unknown(self) -> None:
+        merged: dict[Labels, frozenset[str]] = {}
+        for block, names in self._unknown.items():
+            target = block.without((PART,))
+            merged[target] = merged.get(target, frozenset()) | names
+        self.judge.set_unknown(merged)
+
+
+def _block(target: Labels, name: str) -> Labels:
+    """Return what keeps the samples of one probe apart: two probes may look at one target."""
+    return target.having({PART: name})
+
+
+def _brings(entry: ProbeEntry) -> frozenset[str]:
+    return frozenset(metric.name for metric in entry.probe.emits)
