@@ -70,7 +70,9 @@ class Store:
         The target's labels are laid over each sample's. Series of this target that the last run had and this
         one has not become stale. A run that is not later than the last one is dropped and counted.
         """
-        return self._write(target, at_ms, ((sample.labels, sample.value) for sample in samples), self._sink)
+        # The whole run first: a row that an exception cuts short would put every column out of step.
+        rows = [(sample.labels, float(sample.value)) for sample in samples]
+        return self._write(target, at_ms, rows, self._sink)
 
     def mark_failed(self, target: Labels, at_ms: int) -> frozenset[str]:
         """Make every series of a target stale, since its run said nothing.
@@ -81,13 +83,13 @@ class Store:
 
     def append(self, series: Labels, at_ms: int, value: float) -> frozenset[str]:
         """Take one value of a series that stands alone, such as what a recording rule yields."""
-        return self._write(series, at_ms, ((series, value),), self._sink)
+        return self._write(series, at_ms, ((series, float(value)),), self._sink)
 
     def mark_stale(self, series: Labels, at_ms: int) -> frozenset[str]:
         """End a series that stands alone, until its next value."""
         return self._write(series, at_ms, (), self._sink) if series in self._blocks else _NOTHING
 
-    def restore(self, key: Labels, at_ms: int, rows: Iterable[Row]) -> None:
+    def restore(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> None:
         """Take a row that the sink was told of in an earlier life."""
         self._write(key, at_ms, rows, None)
 
@@ -156,10 +158,10 @@ class Store:
                     assert value is not None, "a live series has a value in the newest row"
                     yield series.labels, value, block.last_ms
 
-    def _write(self, key: Labels, at_ms: int, rows: Iterable[Row], sink: Sink | None) -> frozenset[str]:
+    def _write(self, key: Labels, at_ms: int, rows: Sequence[Row], sink: Sink | None) -> frozenset[str]:
         block = self._blocks.get(key) or Block(key)
         if block.times and at_ms <= block.last_ms:
-            self.samples_dropped_out_of_order += sum(1 for _ in rows)
+            self.samples_dropped_out_of_order += len(rows)
             return _NOTHING
         self._blocks[key] = block
         block.times.append(at_ms)
@@ -171,7 +173,7 @@ class Store:
         self._let_go(block, at_ms)
         return touched
 
-    def _push(self, block: Block, key: Labels, rows: Iterable[Row]) -> frozenset[str]:
+    def _push(self, block: Block, key: Labels, rows: Sequence[Row]) -> frozenset[str]:
         """Fill the newest row of a block and end the series that are missing from it."""
         row, expected, kept = block.end - 1, block.live, 0
         aliases = block.aliases

@@ -1,0 +1,1 @@
+"""The rule packs that ship with Beforehand, each with its promtool tests beside it."""

@@ -1,0 +1,161 @@
+"""From a checked tree to closures: what can be settled before the first evaluation is settled here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.labels import EMPTY
+from rules.promql.aggregate import by_quantile, counted_values, extremes, folded
+from rules.promql.binary import (
+    SAME_LABELS,
+    Pairing,
+    between_numbers,
+    between_vectors,
+    of_sets,
+    with_number,
+)
+from rules.promql.check import kind_of
+from rules.promql.function import Arguments, Function, ScalarFunction
+from rules.promql.functions import FUNCTIONS
+from rules.promql.moment import Matrix, MatrixOf, Moment, ScalarOf, VectorOf, unnamed
+from rules.promql.parser import SET_OPERATORS
+from rules.promql.subquery import stepped
+from rules.promql.syntax import (
+    Aggregation,
+    Binary,
+    Call,
+    MatrixSelector,
+    Node,
+    Number,
+    Subquery,
+    Text,
+    Unary,
+    VectorSelector,
+    bare,
+)
+from rules.store import Row, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Makes closures; ``step_ms`` is the step of subqueries that name none."""
+
+    step_ms: int
+
+    def vector(self, node: Node) -> VectorOf:
+        """Return the work of an instant vector; a scalar becomes one row without labels."""
+        node = bare(node)
+        if kind_of(node) == "scalar":
+            number = self.scalar(node)
+            return lambda moment: [(EMPTY, number(moment))]
+        match node:
+            case VectorSelector():
+                return _selected(node)
+            case Call():
+                function = FUNCTIONS[node.function]
+                assert isinstance(function, Function), "the kind was checked"
+                return function.make(self._arguments(node))
+            case Aggregation():
+                return self._aggregation(node)
+            case Unary():
+                return self.vector(node.inner) if node.operator == "+" else _negated(self.vector(node.inner))
+            case _:
+                assert isinstance(node, Binary), "the kind was checked"
+                return self._binary(node)
+
+    def scalar(self, node: Node) -> ScalarOf:
+        """Return the work of a scalar; a constant is computed now."""
+        node = bare(node)
+        match node:
+            case Number():
+                return _constant(node.value)
+            case Unary():
+                inner = self.scalar(node.inner)
+                made: ScalarOf = (lambda moment: -inner(moment)) if node.operator == "-" else inner
+            case Call():
+                function = FUNCTIONS[node.function]
+                assert isinstance(function, ScalarFunction), "the kind was checked"
+                made = function.make(self._arguments(node))
+            case _:
+                assert isinstance(node, Binary), "the kind was checked"
+                made = between_numbers(node.operator, self.scalar(node.left), self.scalar(node.right))
+        return made
+
+    def matrix(self, node: Node) -> Matrix:
+        """Return where the windows of a range vector come from."""
+        node = bare(node)
+        if isinstance(node, Subquery):
+            step_ms = node.step_ms or self.step_ms
+            return Matrix(stepped(self.vector(node.inner), node, step_ms), node.range_ms, node.shift)
+        assert isinstance(node, MatrixSelector), "the kind was checked"
+        return Matrix(_windows(node), node.range_ms, node.shift)
+
+    def _arguments(self, node: Call) -> Arguments:
+        arguments = [(bare(argument), kind_of(argument)) for argument in node.arguments]
+        return Arguments(
+            node,
+            tuple(self.scalar(argument) for argument, kind in arguments if kind == "scalar"),
+            tuple(argument.value for argument, _ in arguments if isinstance(argument, Text)),
+            tuple(self.vector(argument) for argument, kind in arguments if kind == "vector"),
+            tuple(self.matrix(argument) for argument, kind in arguments if kind == "matrix"),
+        )
+
+    def _aggregation(self, node: Aggregation) -> VectorOf:
+        inner = self.vector(node.inner)
+        if node.parameter is None:
+            return folded(node.operator, inner, node.grouping)
+        parameter = bare(node.parameter)
+        if isinstance(parameter, Text):
+            return counted_values(parameter.value, inner, node.grouping)
+        if node.operator == "quantile":
+            return by_quantile(self.scalar(parameter), inner, node.grouping)
+        return extremes(node.operator, self.scalar(parameter), inner, node.grouping)
+
+    def _binary(self, node: Binary) -> VectorOf:
+        matching = node.matching or SAME_LABELS
+        left_scalar = kind_of(node.left) == "scalar"
+        if left_scalar or kind_of(node.right) == "scalar":
+            vector, number = (node.right, node.left) if left_scalar else (node.left, node.right)
+            return with_number(
+                node.operator,
+                self.vector(vector),
+                self.scalar(number),
+                number_left=left_scalar,
+                as_bool=node.as_bool,
+            )
+        left, right = self.vector(node.left), self.vector(node.right)
+        if node.operator in SET_OPERATORS:
+            return of_sets(node.operator, left, right, matching)
+        return between_vectors(left, right, Pairing(node.operator, matching, as_bool=node.as_bool))
+
+
+def _constant(value: float) -> ScalarOf:
+    return lambda _: value
+
+
+def _selected(node: VectorSelector) -> VectorOf:
+    selector, shift = node.selector, node.shift
+
+    def evaluate(moment: Moment) -> list[Row]:
+        rows = moment.store.values_at(selector, moment.shifted_ms(shift))
+        moment.spend(len(rows))
+        return rows
+
+    return evaluate
+
+
+def _windows(node: MatrixSelector) -> MatrixOf:
+    selector, shift, range_ms = node.selector, node.shift, node.range_ms
+
+    def windows(moment: Moment) -> Iterator[Window]:
+        until_ms = moment.shifted_ms(shift)
+        for window in moment.store.windows(selector, until_ms - range_ms, until_ms):
+            moment.spend(len(window[1]))
+            yield window
+
+    return windows
+
+
+def _negated(vector: VectorOf) -> VectorOf:
+    return lambda moment: unnamed([(labels, -value) for labels, value in vector(moment)])

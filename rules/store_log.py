@@ -1,0 +1,239 @@
+"""The store's memory across restarts: an append-only log of its rows, in segments.
+
+Format of a segment, all numbers little-endian: ``BHROWS1\\n``, then records. A record is the length and the
+CRC-32 of its body (``II``), then the body: key id, time in ms, and the number of definitions, of changed
+values and of ended series (``IqIII``); each definition (id and byte count ``II``, then the label pairs as
+JSON); the changed ids, their values as doubles, the ended ids. Ids belong to one segment, and the first row
+of a key in a segment carries every value, so that each segment stands alone and the oldest can be deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import copysign
+from pathlib import Path
+from typing import Final
+
+from model.labels import Labels
+from rules.store import Row, Store
+
+MAGIC: Final = b"BHROWS1\n"
+SEGMENTS: Final = 8
+"""The log is deleted in parts of this share of its bounds."""
+
+_FRAME: Final = struct.Struct("<II")
+_HEAD: Final = struct.Struct("<IqIII")
+_DEFINITION: Final = struct.Struct("<II")
+
+
+@dataclass(slots=True)
+class _Key:
+    """What the log last said of one block: the value of each live series, by id."""
+
+    id: int
+    values: dict[int, float] = field(default_factory=dict)
+
+
+class StoreLog:
+    """Writes each row of a store to the operating system at once, and reads them back after a restart.
+
+    Its ``record`` is the store's sink. A kill loses at most the row being written; the torn or corrupt tail
+    of a segment is cut off and counted. A full disk costs rows, which are counted, and never raises.
+    """
+
+    def __init__(self, directory: Path, bytes_max: int) -> None:
+        self.rows_unwritten = 0
+        self.tails_cut = 0
+        self._directory = directory
+        self._segment_bytes_max = max(bytes_max // SEGMENTS, 4096)
+        self._bytes_max = bytes_max
+        self._retention_ms = 0
+        self._newest_ms: dict[Path, int] = {}
+        self._file: int | None = None
+        self._path = directory
+        self._size = 0
+        self._opened_ms = 0
+        self._ids: dict[Labels, int] = {}
+        self._keys: dict[Labels, _Key] = {}
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def replay(self, store: Store, now_ms: int) -> int:
+        """Give a new store every row that its retention still wants; return how many rows there were.
+
+        Rows from the future are left out: they would make the store refuse the present.
+        """
+        self._retention_ms = store.retention_ms
+        count = 0
+        for path in self._segments():
+            for key, at_ms, rows in self._read(path):
+                self._newest_ms[path] = max(self._newest_ms.get(path, 0), min(at_ms, now_ms))
+                if now_ms - store.retention_ms < at_ms <= now_ms:
+                    store.restore(key, at_ms, rows)
+                    count += 1
+        self._delete_old(now_ms)
+        return count
+
+    def record(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> None:
+        """Append one row: what changed in it since the last row of the same key."""
+        try:
+            if self._file is None or self._full(at_ms):
+                self._rotate(at_ms)
+            self._append(self._body(key, at_ms, rows))
+        except OSError:
+            self.rows_unwritten += 1
+            self.close()
+        else:
+            self._newest_ms[self._path] = at_ms
+
+    def close(self) -> None:
+        """Close the segment; the next row opens another one."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _full(self, at_ms: int) -> bool:
+        span_ms = self._retention_ms // SEGMENTS
+        return self._size >= self._segment_bytes_max or 0 < span_ms <= at_ms - self._opened_ms
+
+    def _rotate(self, at_ms: int) -> None:
+        self.close()
+        paths = self._segments()
+        number = int(paths[-1].stem) + 1 if paths else 1
+        self._path = self._directory / f"{number:010}.rows"
+        self._ids, self._keys = {}, {}
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._size, self._opened_ms = 0, at_ms
+        self._append(MAGIC)
+        self._delete_old(at_ms)
+
+    def _append(self, data: bytes) -> None:
+        assert self._file is not None, "a segment is open"
+        if os.write(self._file, data) != len(data):
+            raise OSError("the disk took only a part of the row")
+        self._size += len(data)
+
+    def _delete_old(self, now_ms: int) -> None:
+        """Delete the oldest segments while they pass the bounds; the open one stays."""
+        paths = [path for path in self._segments() if path != self._path]
+        sizes = {path: path.stat().st_size for path in paths}
+        total = self._size + self._segment_bytes_max + sum(sizes.values())
+        for path in paths:
+            expired = self._newest_ms.get(path, 0) <= now_ms - self._retention_ms
+            if not (expired and self._retention_ms) and total <= self._bytes_max:
+                break
+            total -= sizes[path]
+            path.unlink()
+            self._newest_ms.pop(path, None)
+
+    def _segments(self) -> list[Path]:
+        return sorted(path for path in self._directory.glob("*.rows") if path.stem.isdecimal())
+
+    def _body(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> bytes:
+        """Return the framed record of one row."""
+        definitions: list[bytes] = []
+        state = self._keys.get(key)
+        if state is None:
+            state = self._keys[key] = _Key(self._id(key, definitions))
+        ids, changed = array("I"), array("d")
+        before = state.values
+        after: dict[int, float] = {}
+        for labels, value in rows:
+            number = self._ids.get(labels)
+            if number is None:
+                number = self._id(labels, definitions)
+            after[number] = value
+            if _differs(before.get(number), value):
+                ids.append(number)
+                changed.append(value)
+        ended = array("I", before.keys() - after.keys())
+        state.values = after
+        head = _HEAD.pack(state.id, at_ms, len(definitions), len(ids), len(ended))
+        parts = (_bytes(ids), _bytes(changed), _bytes(ended))
+        body = b"".join((head, *definitions, *parts))
+        return _FRAME.pack(len(body), zlib.crc32(body)) + body
+
+    def _id(self, labels: Labels, definitions: list[bytes]) -> int:
+        number = self._ids[labels] = len(self._ids)
+        pairs = json.dumps(labels.pairs).encode()
+        definitions.append(_DEFINITION.pack(number, len(pairs)) + pairs)
+        return number
+
+    def _read(self, path: Path) -> Iterator[tuple[Labels, int, list[Row]]]:
+        """Yield the rows of a segment; cut it off behind the last whole one."""
+        data = path.read_bytes()
+        good = 0
+        if data.startswith(MAGIC):
+            good = len(MAGIC)
+            reader = _Reader()
+            while (body := _framed(data, good)) is not None:
+                try:
+                    row = reader.take(body)
+                except (struct.error, ValueError, LookupError, TypeError):
+                    break
+                yield row
+                good += _FRAME.size + len(body)
+        if good < len(data):
+            self.tails_cut += 1
+            os.truncate(path, good)
+
+
+def _framed(data: bytes, start: int) -> bytes | None:
+    """Return the body of the record that starts here, or None where no whole one does."""
+    if start + _FRAME.size > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, start)
+    body = data[start + _FRAME.size : start + _FRAME.size + length]
+    return body if len(body) == length and zlib.crc32(body) == checksum else None
+
+
+class _Reader:
+    """Turns the records of one segment back into whole rows."""
+
+    def __init__(self) -> None:
+        self._labels: dict[int, Labels] = {}
+        self._values: dict[int, dict[int, float]] = {}
+
+    def take(self, body: bytes) -> tuple[Labels, int, list[Row]]:
+        """Return the key, the time and every value of one row."""
+        key, at_ms, definitions, changes, ends = _HEAD.unpack_from(body)
+        at = _HEAD.size
+        for _ in range(definitions):
+            number, length = _DEFINITION.unpack_from(body, at)
+            at += _DEFINITION.size
+            self._labels[number] = Labels.of((str(k), str(v)) for k, v in json.loads(body[at : at + length]))
+            at += length
+        values = self._values.setdefault(key, {})
+        ids = _array("I", body, at, changes)
+        numbers = _array("d", body, at + 4 * changes, changes)
+        values.update(zip(map(int, ids), numbers, strict=True))
+        for ended in _array("I", body, at + 12 * changes, ends):
+            del values[int(ended)]
+        return self._labels[key], at_ms, [(self._labels[number], value) for number, value in values.items()]
+
+
+def _differs(before: float | None, value: float) -> bool:
+    """Tell whether a value must be written; a NaN always is, which is right and rare."""
+    return before is None or before != value or (not value and copysign(1, value) != copysign(1, before))
+
+
+def _bytes(column: array[int] | array[float]) -> bytes:
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
+
+
+def _array(code: str, body: bytes, start: int, count: int) -> array[float]:
+    column: array[float] = array(code)
+    column.frombytes(body[start : start + count * column.itemsize])
+    if len(column) != count:
+        raise ValueError("the record is shorter than it says")
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
