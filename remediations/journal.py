@@ -1,0 +1,217 @@
+"""The book of runs: what was meant to be done is on disk before it is done, and what came of it after."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.labels import Labels
+from model.outcome import Outcome
+from model.step import Result
+from remediations.guard import Attempt
+from remediations.run import Run, Stage
+
+SCHEMA_VERSION: Final = 1
+TEXT_CHARACTERS_MAX: Final = 1 << 20
+ATTEMPTS_MAX: Final = 10_000
+RUNS_SHOWN_MAX: Final = 1_000
+
+_SCHEMA: Final = """
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, playbook TEXT NOT NULL, target TEXT NOT NULL, labels TEXT NOT NULL,
+  fired_ms INTEGER NOT NULL, onset_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, stage TEXT NOT NULL,
+  acted_ms INTEGER NOT NULL, done_ms INTEGER NOT NULL, healed_ms INTEGER NOT NULL,
+  verified_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, outcome TEXT, reason TEXT NOT NULL,
+  trouble TEXT NOT NULL, escalate INTEGER NOT NULL
+) STRICT;
+CREATE INDEX runs_by_time ON runs (started_ms);
+CREATE INDEX runs_by_stage ON runs (stage);
+CREATE TABLE steps (
+  run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, number INTEGER NOT NULL, step TEXT NOT NULL,
+  began_ms INTEGER NOT NULL, ended_ms INTEGER, ok INTEGER, rc INTEGER, signal INTEGER,
+  duration_ms INTEGER, reason TEXT, output TEXT,
+  PRIMARY KEY (run, number)
+) STRICT;
+"""
+_COLUMNS: Final = (
+    "id, playbook, target, labels, fired_ms, onset_ms, started_ms, stage, acted_ms, done_ms, healed_ms,"
+    " verified_ms, ended_ms, outcome, reason, trouble, escalate"
+)
+_SAVE: Final = (
+    "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET"
+    " stage = excluded.stage, acted_ms = excluded.acted_ms, done_ms = excluded.done_ms,"
+    " healed_ms = excluded.healed_ms, verified_ms = excluded.verified_ms, ended_ms = excluded.ended_ms,"
+    " outcome = excluded.outcome, reason = excluded.reason, trouble = excluded.trouble,"
+    " escalate = excluded.escalate"
+)
+
+
+class JournalLost(Exception):
+    """The journal cannot be read or written; nothing may act without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step as it stands in the journal; ``result`` is None while it is not known what came of it."""
+
+    number: int
+    step: str
+    began_ms: int
+    ended_ms: int | None
+    result: Result | None
+
+
+class Journal:
+    """The journal's file, used from any thread; each write is on disk when its call returns."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        with _told(f"the journal {file} cannot be opened"):
+            self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            with _told(f"the journal {file} cannot be opened"):
+                self._prepare(file)
+        except JournalLost:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def save(self, run: Run) -> None:
+        """Write how a run stands."""
+        labels = json.dumps(dict(run.labels))
+        self._write(
+            _SAVE,
+            (run.id, run.playbook, json.dumps(run.target), labels, run.fired_ms, run.onset_ms, run.started_ms,
+             run.stage, run.acted_ms, run.done_ms, run.healed_ms, run.verified_ms, run.ended_ms, run.outcome,
+             _capped(run.reason), _capped(run.trouble), run.escalate),
+        )  # fmt: skip
+
+    def intend(self, run: str, number: int, step: str, now_ms: int) -> None:
+        """Write that a step is about to be taken."""
+        row = (run, number, _capped(step), now_ms)
+        self._write("INSERT INTO steps (run, number, step, began_ms) VALUES (?, ?, ?, ?)", row)
+
+    def note(self, run: str, number: int, result: Result, now_ms: int) -> None:
+        """Write what came of a step."""
+        self._write(
+            "UPDATE steps SET ended_ms = ?, ok = ?, rc = ?, signal = ?, duration_ms = ?, reason = ?,"
+            " output = ? WHERE run = ? AND number = ?",
+            (now_ms, result.ok, result.rc, result.signal, result.duration_ms, _capped(result.reason),
+             _capped(result.output), run, number),
+        )  # fmt: skip
+
+    def unfinished(self) -> tuple[Run, ...]:
+        """Return the runs that have no end, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM runs WHERE stage != ? ORDER BY started_ms LIMIT ?"  # noqa: S608  # fixed names
+        return tuple(map(_run, self._read(query, (Stage.CLOSED, RUNS_SHOWN_MAX))))
+
+    def recent(self, since_ms: int) -> tuple[Run, ...]:
+        """Return the runs that were started since then, oldest first, at most the 1 000 newest."""
+        query = f"SELECT {_COLUMNS} FROM runs WHERE started_ms >= ? ORDER BY started_ms DESC LIMIT ?"  # noqa: S608  # fixed names
+        return tuple(map(_run, reversed(self._read(query, (since_ms, RUNS_SHOWN_MAX)))))
+
+    def attempts(self, playbook: str, since_ms: int) -> tuple[Attempt, ...]:
+        """Return a playbook's attempts that were started since then, oldest first."""
+        rows = self._read(
+            "SELECT playbook, target, started_ms, ended_ms, outcome FROM runs"
+            " WHERE playbook = ? AND started_ms >= ? ORDER BY started_ms DESC LIMIT ?",
+            (playbook, since_ms, ATTEMPTS_MAX),
+        )
+        return tuple(
+            Attempt(name, tuple(json.loads(target)), started, ended or None, Outcome(end) if end else None)
+            for name, target, started, ended, end in reversed(rows)
+        )
+
+    def steps(self, run: str) -> tuple[StepRecord, ...]:
+        """Return the steps of a run in their order."""
+        rows = self._read(
+            "SELECT number, step, began_ms, ended_ms, ok, rc, signal, duration_ms, reason, output FROM steps"
+            " WHERE run = ? ORDER BY number",
+            (run,),
+        )
+        return tuple(_step(row) for row in rows)
+
+    def forget(self, before_ms: int) -> int:
+        """Delete the closed runs that were started before then; return how many."""
+        return self._write("DELETE FROM runs WHERE started_ms < ? AND stage = ?", (before_ms, Stage.CLOSED))
+
+    def _prepare(self, file: Path) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            sentence = f"the journal {file} was written by a newer release (schema {version})"
+            raise JournalLost(f"{sentence}; start that release, or move the file away")
+        if version == 0:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        with self._lock, _told("the journal cannot be written"):
+            return self._connection.execute(statement, values).rowcount
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[Any]:
+        with self._lock, _told("the journal cannot be read"):
+            return self._connection.execute(query, values).fetchall()
+
+
+@contextmanager
+def _told(sentence: str) -> Iterator[None]:
+    """Turn what SQLite says of a disk or a file into a fact; wrong statements stay bugs."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.DatabaseError as wrong:
+        raise JournalLost(f"{sentence}: {wrong}") from wrong
+
+
+def _capped(text: str) -> str:
+    return text[:TEXT_CHARACTERS_MAX]
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    name, playbook, target, labels, *rest = row
+    fired, onset, started, stage, acted, done, healed, verified, ended, outcome, reason, trouble, escalate = (
+        rest
+    )
+    return Run(
+        id=name,
+        playbook=playbook,
+        target=tuple(json.loads(target)),
+        labels=Labels.of(json.loads(labels)),
+        fired_ms=fired,
+        onset_ms=onset,
+        started_ms=started,
+        stage=Stage(stage),
+        acted_ms=acted,
+        done_ms=done,
+        healed_ms=healed,
+        verified_ms=verified,
+        ended_ms=ended,
+        outcome=Outcome(outcome) if outcome else None,
+        reason=reason,
+        trouble=trouble,
+        escalate=bool(escalate),
+    )
+
+
+def _step(row: tuple[Any, ...]) -> StepRecord:
+    number, step, began, ended, ok, rc, signal, duration, reason, output = row
+    result = None
+    if ok is not None:
+        result = Result(bool(ok), reason, output, rc=rc, signal=signal, duration_ms=duration)
+    return StepRecord(number, step, began, ended, result)

@@ -1,0 +1,304 @@
+"""Playbooks: which alerts they answer, what they do, how often they may, and what proves that it helped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, cast
+
+from model.decode import MISSING, Decoder, decode, nearest
+from model.duration import Duration, seconds
+from model.labels import Labels
+from model.matcher import Matchers
+from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
+from model.plugin import AnyAction
+from model.step import STEP_TIMEOUT_S_MAX, Exec, Gather, Host, HumanAct, Result, Risk, Step
+from model.yaml_tree import Mapping, Node, Scalar
+from remediations.actions import ACTIONS
+
+STEPS_MAX: Final = 20
+VERIFY_MAX: Final = Duration(24 * 3_600_000)
+RUNS_MAX: Final = 100
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_BUDGET: Final = re.compile(r"([0-9]{1,4}) per ([0-9a-z]+)")
+_SHARE: Final = re.compile(r"([1-9][0-9]?|100)%|[1-9][0-9]{0,3}")
+_ACTIONS: Final = {action.name: action for action in ACTIONS}
+
+
+class Name(str):
+    """A playbook's name: small letters, digits and dashes."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """Keep to what can stand in a path, a label and a sentence."""
+        if not _NAME.fullmatch(text):
+            raise Misfit(f"{text[:40]!r} is not a playbook's name", "write it like restart-nginx")
+        return cls(text)
+
+
+class Mode(StrEnum):
+    """How far a playbook may go by itself."""
+
+    OBSERVE = "observe"
+    PROPOSE = "propose"
+    AUTO = "auto"
+
+    @classmethod
+    def parse(cls, text: str) -> Mode:
+        """Refuse ``approve``: nobody could give the approval yet, so it would wait for ever."""
+        if text == "approve":
+            raise Misfit("approvals are not there yet", "write propose, or auto once you trust the playbook")
+        if text not in set(cls):
+            raise Misfit(f"expected one of {', '.join(cls)}, got {text[:40]!r}", "write one of them")
+        return cls(text)
+
+
+class Never(StrEnum):
+    """Times at which a playbook keeps its hands off."""
+
+    HUMAN_INTENT = "human_intent"
+    MAINTENANCE = "maintenance"
+    FREEZE = "freeze"
+
+
+class Otherwise(StrEnum):
+    """What follows when a playbook did not or must not help."""
+
+    ESCALATE = "escalate"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many runs in so long a time, written ``3 per 1h``."""
+
+    runs_max: int
+    per: Duration
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read the count and the time; nobody means never, so zero is refused."""
+        shape = _BUDGET.fullmatch(text)
+        cure = "write it like 3 per 1h"
+        if shape is None:
+            raise Misfit(f"{text[:40]!r} is not a budget", cure)
+        budget = cls(int(shape[1]), Duration.parse(shape[2]))
+        if not 1 <= budget.runs_max <= RUNS_MAX or not 1000 <= budget.per.ms <= VERIFY_MAX.ms:
+            raise Misfit(f"a budget is 1 to {RUNS_MAX} runs in 1s to {VERIFY_MAX}", cure)
+        return budget
+
+    def __str__(self) -> str:
+        return f"{self.runs_max} per {self.per}"
+
+
+class Share(str):
+    """Hosts at once, as a count or a percentage; counted by the desk, not on a single host."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Read ``10%`` or ``2``."""
+        if not _SHARE.fullmatch(text):
+            raise Misfit(f"{text[:40]!r} is not a number of hosts", "write it like 10% or 2")
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must hold before a playbook acts; every guard is on unless it is written otherwise."""
+
+    cooldown: Duration = seconds(600)
+    at_most: Budget = Budget(3, Duration(3_600_000))
+    hosts_at_once: Share | None = None
+    never_when: tuple[Never, ...] = tuple(Never)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A PromQL text as it stands in the file; the agent compiles it."""
+
+    source: Scalar
+
+    @classmethod
+    def decode(cls, node: Node, _decoder: Decoder) -> Expression:
+        """Take any text that is not empty."""
+        if not isinstance(node, Scalar) or not node.text.strip():
+            raise Misfit("an expression is a text", "write PromQL that is true when the trouble is over")
+        return cls(node)
+
+    @property
+    def text(self) -> str:
+        """The expression itself."""
+        return self.source.text
+
+    def at(self, offset: int) -> Place:
+        """Return the place in the file of a character of the expression."""
+        return self.source.at(offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The proof: within this time the trouble is gone, and it stays away for the hold.
+
+    Without ``expr`` the alert's own expression is the proof; with it, both must agree.
+    """
+
+    expr: Expression | None = None
+    within: Duration = seconds(120)
+    hold: Duration = seconds(20)
+
+    def __post_init__(self) -> None:
+        if not seconds(1) <= self.within <= VERIFY_MAX:
+            raise Misfit(f"the proof is awaited for 1s to {VERIFY_MAX}", "write within: 2m", key="within")
+        if self.hold > self.within:
+            raise Misfit(f"the hold of {self.hold} is longer than within", "write hold: 20s", key="hold")
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookStep:
+    """One action with its options, as the playbook writes it."""
+
+    action: AnyAction
+    options: object
+    name: str = ""
+    timeout: Duration | None = None
+
+    @classmethod
+    def decode(cls, node: Node, decoder: Decoder) -> PlaybookStep:
+        """Read a mapping with exactly one action key beside ``name`` and ``timeout``."""
+        if not isinstance(node, Mapping):
+            raise Misfit("a step is a mapping with one action", f"write {next(iter(_ACTIONS))}: ...")
+        found: dict[str, Any] = {}
+        chosen: list[tuple[AnyAction, Any]] = []
+        known = len(decoder.problems)
+        for key, child in node.pairs:
+            if key.text in _ACTIONS:
+                action = _ACTIONS[key.text]
+                chosen.append((action, decoder.value(child, action.options)))
+            elif key.text in _COMMON:
+                found[key.text] = decoder.value(child, _COMMON[key.text])
+            else:
+                decoder.refuse(key.place, f"unknown action {key.text!r}", nearest(key.text, _WORDS))
+        if len(decoder.problems) > known:
+            return cast("PlaybookStep", MISSING)  # the decoder's mark for what it refused
+        if len(chosen) != 1:
+            names = ", ".join(_ACTIONS)
+            raise Misfit(f"a step has one action, got {len(chosen)}", f"write one of {names} in each step")
+        return cls(*chosen[0], **found)
+
+    def __post_init__(self) -> None:
+        if self.timeout and not 100 <= self.timeout.ms <= STEP_TIMEOUT_S_MAX * 1000:
+            raise Misfit(f"a step may take 100ms to {STEP_TIMEOUT_S_MAX:.0f}s", "write 60s", key="timeout")
+
+    def plan(self, host: Host) -> Iterator[Step]:
+        """Yield what it would do on this host, its own time limit laid over each step."""
+        for step in self.action.plan(self.options, host):
+            if self.timeout and isinstance(step, Exec | Gather):
+                yield replace(step, timeout_s=self.timeout.s)
+            else:
+                yield step
+
+
+_COMMON: Final[dict[str, type]] = {"name": str, "timeout": Duration}
+_WORDS: Final = (*_ACTIONS, *_COMMON)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step of a run: what is done, how risky it is, and whether an action begins with it."""
+
+    number: int
+    step: Step
+    risk: Risk
+    begins: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A promise: on which alerts, what, how often, how proved, what otherwise."""
+
+    playbook: Name
+    summary: str
+    on: tuple[Matchers, ...]
+    steps: tuple[PlaybookStep, ...]
+    verify: Verify | None = None
+    mode: Mode = Mode.PROPOSE
+    guard: Guard = Guard()
+    otherwise: Otherwise = Otherwise.ESCALATE
+    place: Place = field(default=NOWHERE, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.on:
+            raise Misfit(
+                "a playbook answers to some alerts", "write on: ['alertname=\"NginxDown\"']", key="on"
+            )
+        if any(matchers.matches({}) for matchers in self.on):
+            cure = 'name the alerts, like alertname="NginxDown"'
+            raise Misfit("these matchers ask for no label", cure, key="on")
+        if not 1 <= len(self.steps) <= STEPS_MAX:
+            raise Misfit(f"a playbook has 1 to {STEPS_MAX} steps", "write steps: [- ...]", key="steps")
+        if self.verify is None and not self.read_only:
+            cure = "add verify: {within: 2m, hold: 20s}, with an expr if the alert's own is not enough"
+            raise Misfit("a playbook that changes something needs verify", cure)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it only looks."""
+        return all(step.action.risk is Risk.READ_ONLY for step in self.steps)
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """What its actions touch, sorted."""
+        return tuple(sorted({thing for step in self.steps for thing in step.action.touches(step.options)}))
+
+    def plan(self, host: Host) -> tuple[Planned, ...]:
+        """Return all steps that it would take on this host; may raise ``Unplannable``."""
+        planned: list[Planned] = []
+        for step in self.steps:
+            for index, one in enumerate(step.plan(host)):
+                planned.append(Planned(len(planned) + 1, one, step.action.risk, begins=index == 0))
+        return tuple(planned)
+
+    def asks(self, host: Host) -> tuple[tuple[Step, ...], ...]:
+        """Return for each step what is asked about a human's intent."""
+        if Never.HUMAN_INTENT not in self.guard.never_when:
+            return tuple(() for _ in self.steps)
+        return tuple(tuple(step.action.asks(step.options, host)) for step in self.steps)
+
+    def human(self, answers: Sequence[Sequence[Result]]) -> HumanAct | None:
+        """Read the answers to ``asks``; the first sign of a human counts."""
+        acts = (
+            step.action.intent(step.options, results)
+            for step, results in zip(self.steps, answers, strict=True)
+        )
+        return next((act for act in acts if act is not None), None)
+
+
+def load_playbook(data: bytes, file: str) -> Playbook:
+    """Return the playbook of a file, or raise ``Rejected`` with every mistake in it."""
+    return decode(data, file, Playbook)
+
+
+def together(playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:
+    """Return the playbooks in their order, or raise ``Rejected`` where two have one name."""
+    known: dict[str, Playbook] = {}
+    problems = []
+    for playbook in playbooks:
+        first = known.setdefault(playbook.playbook, playbook)
+        if first is not playbook:
+            sentence = f"the playbook {playbook.playbook!r} is given twice, first in {first.place}"
+            problems.append(Problem(playbook.place, sentence, "give it another name"))
+    if problems:
+        raise Rejected(tuple(problems))
+    return tuple(known.values())
+
+
+def answering(playbooks: Iterable[Playbook], labels: Labels) -> Playbook | None:
+    """Return the first playbook that answers to these labels."""
+    return next((one for one in playbooks if any(each.matches(labels) for each in one.on)), None)
