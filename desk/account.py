@@ -1,0 +1,242 @@
+"""What happened in each incident and to whom, with every reason, as JSON for staff."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from desk import schema
+from desk.audience import why_not
+from desk.catalogue import Catalogue
+from desk.incident import Signal
+from desk.outbox import TOLD
+from model.labels import Labels
+from model.outcome import Remedy
+
+PEOPLE_MAX: Final = 500
+INCIDENTS_MAX: Final = 1_000
+
+_MOMENTS: Final = (
+    "opened_ms",
+    "onset_ms",
+    "noticed_ms",
+    "healed_ms",
+    "verified_ms",
+    "told_ms",
+    "escalated_ms",
+    "resolved_ms",
+    "next_update_ms",
+)
+
+
+def accounts(
+    conn: Connection, catalogue: Catalogue, *, ref: str = "", limit: int = 50
+) -> list[dict[str, Any]]:
+    """Return the newest incidents, or the one of this name, each with its alerts, people and updates."""
+    table = schema.incident
+    query = sa.select(table).order_by(table.c.opened_ms.desc(), table.c.id.desc()).limit(limit)
+    if ref:
+        query = query.where(table.c.ref == ref)
+    return [_account(conn, catalogue, row) for row in conn.execute(query).all()]
+
+
+def _account(conn: Connection, catalogue: Catalogue, row: Row[Any]) -> dict[str, Any]:
+    told, not_told = _people(conn, catalogue, row)
+    return {
+        "id": row.ref,
+        "service": row.service,
+        "impact": row.impact,
+        "state": row.state,
+        **{name: getattr(row, name) or None for name in _MOMENTS},
+        "healed_silently": row.healed_silently,
+        "escalated": bool(row.escalated_ms),
+        "escalation": row.escalation,
+        "scope_refused": row.scope_refused,
+        "sight_lost": bool(row.lost_ms),
+        "reason": row.reason,
+        "alerts": _alerts(conn, row),
+        "told": told,
+        "not_told": not_told,
+        "updates": _updates(conn, row.id),
+        "notices": _notices(conn, row.id),
+    }
+
+
+def _alerts(conn: Connection, row: Row[Any]) -> list[dict[str, Any]]:
+    """Return the alerts as they stand, or as they stood when the incident was closed."""
+    link, alert = schema.incident_alert, schema.alert
+    query = (
+        sa.select(link.c.snapshot, alert.c.labels, alert.c.annotations, alert.c.starts_ms, alert.c.ends_ms)
+        .join(alert, alert.c.key == link.c.alert, isouter=True)
+        .where(link.c.incident == row.id)
+        .order_by(link.c.starts_ms, link.c.alert)
+        .limit(PEOPLE_MAX)
+    )
+    found = []
+    for one in conn.execute(query):
+        if one.snapshot:
+            kept = msgspec.json.decode(one.snapshot)
+        else:
+            kept = {
+                "labels": msgspec.json.decode(one.labels or "{}"),
+                "annotations": msgspec.json.decode(one.annotations or "{}"),
+                "starts_ms": one.starts_ms,
+                "ends_ms": one.ends_ms,
+            }
+        found.append({**kept, "remedy": _remedy(Remedy.of(kept["annotations"]))})
+    return found
+
+
+def _remedy(remedy: Remedy | None) -> dict[str, Any] | None:
+    if remedy is None:
+        return None
+    return {
+        "status": remedy.status.value,
+        "playbook": remedy.playbook,
+        "run": remedy.run,
+        "reason": remedy.reason,
+        "escalate": remedy.escalate,
+    }
+
+
+def _people(
+    conn: Connection, catalogue: Catalogue, row: Row[Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return who was told and who was not, each with the reason."""
+    a, p, log, n = schema.audience, schema.person, schema.delivery_log, schema.notice
+    found = conn.execute(
+        sa.select(a, p, log.c.state, log.c.reply, log.c.tries, log.c.accepted_ms, log.c.message_id)
+        .add_columns(n.c.state.label("notice_state"), n.c.reason.label("notice_reason"))
+        .join(p, p.c.id == a.c.person)
+        .join(n, n.c.id == a.c.notice)
+        .outerjoin(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
+        .where(a.c.incident == row.id)
+        .order_by(a.c.person)
+        .limit(PEOPLE_MAX)
+    ).all()
+    told, not_told, inside = [], [], set()
+    letters = _letters(conn, row.id)
+    for one in found:
+        inside.add(one.email)
+        who = {
+            "customer": one.customer,
+            "name": one.name,
+            "email": one.email,
+            "team": one.team,
+            "grade": one.grade,
+            "reason": one.reason,
+            "via": "email",
+        }
+        if one.state in TOLD:
+            sent = {"accepted_ms": one.accepted_ms or None, "state": one.state, "tries": one.tries}
+            word = {"message_id": one.message_id, "reply": one.reply, "notices": letters.get(one.email, [])}
+            told.append({**who, **sent, **word})
+        else:
+            waiting = "waits to be sent" if one.notice_state == "queued" else one.notice_reason
+            not_told.append({**who, "state": one.state or one.notice_state, "why": one.reply or waiting})
+    return told, not_told + _outside(catalogue, row.service, inside, PEOPLE_MAX - len(found))
+
+
+def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]:
+    """Return what became of each notice to each person, in the order of the notices."""
+    n, p, log = schema.notice, schema.person, schema.delivery_log
+    query = (
+        sa.select(p.c.email, n.c.kind, log.c.state, log.c.accepted_ms)
+        .join(n, n.c.id == log.c.notice)
+        .join(p, p.c.id == log.c.person)
+        .where(n.c.incident == incident)
+        .order_by(n.c.number)
+        .limit(PEOPLE_MAX * 10)
+    )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.email, []).append(
+            {"kind": row.kind, "state": row.state, "accepted_ms": row.accepted_ms or None}
+        )
+    return found
+
+
+def _outside(catalogue: Catalogue, service: str, inside: set[str], room: int) -> list[dict[str, Any]]:
+    """Return people whom the incident does not touch, and why, as far as there is room."""
+    found: list[dict[str, Any]] = []
+    for customer, person in catalogue.people():
+        if len(found) >= room or service not in catalogue.services:
+            break
+        if person.email not in inside:
+            who = {"customer": str(customer.customer), "name": str(person.name), "email": str(person.email)}
+            why = why_not(catalogue, service, customer)
+            found.append({**who, "team": "", "grade": "none", "state": "not affected", "why": why})
+    return found
+
+
+def _updates(conn: Connection, incident: int) -> list[dict[str, Any]]:
+    table = schema.update
+    query = sa.select(table).where(table.c.incident == incident).order_by(table.c.number)
+    return [
+        {
+            "number": row.number,
+            "at_ms": row.at_ms,
+            "state": row.state,
+            "impact": row.impact,
+            "text": msgspec.json.decode(row.texts),
+            "reason": row.reason,
+        }
+        for row in conn.execute(query)
+    ]
+
+
+def _notices(conn: Connection, incident: int) -> list[dict[str, Any]]:
+    n, c, log = schema.notice, schema.chunk, schema.delivery_log
+    answers: dict[int, dict[str, int]] = {}
+    counted = (
+        sa.select(log.c.notice, log.c.state, sa.func.count().label("people"))
+        .join(n, n.c.id == log.c.notice)
+        .where(n.c.incident == incident)
+        .group_by(log.c.notice, log.c.state)
+    )
+    for row in conn.execute(counted):
+        answers.setdefault(row.notice, {})[row.state] = row.people
+    query = (
+        sa.select(n, sa.func.min(c.c.not_before_ms).label("not_before_ms"))
+        .join(c, c.c.notice == n.c.id)
+        .where(n.c.incident == incident)
+        .group_by(n.c.id)
+        .order_by(n.c.number)
+    )
+    return [
+        {
+            "number": row.number,
+            "kind": row.kind,
+            "state": row.state,
+            "reason": row.reason,
+            "generic_words": row.generic,
+            "created_ms": row.created_ms,
+            "not_before_ms": row.not_before_ms,
+            "people": answers.get(row.id, {}),
+        }
+        for row in conn.execute(query)
+    ]
+
+
+def posted_form(signal: Signal) -> dict[str, Any]:
+    """Return an alert in the form of Alertmanager's ``GET /api/v2/alerts``."""
+    return {
+        "annotations": dict(signal.annotations),
+        "endsAt": rfc3339(signal.ends_ms),
+        "fingerprint": Labels.of(signal.labels).fingerprint(),
+        "receivers": [{"name": "desk"}],
+        "startsAt": rfc3339(signal.starts_ms),
+        "status": {"inhibitedBy": [], "mutedBy": [], "silencedBy": [], "state": "active"},
+        "updatedAt": rfc3339(signal.updated_ms),
+        "generatorURL": signal.source,
+        "labels": dict(signal.labels.pairs),
+    }
+
+
+def rfc3339(at_ms: int) -> str:
+    """Write a moment as Alertmanager does: UTC, to the millisecond."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}Z"

@@ -1,0 +1,168 @@
+"""Notices on their way: planned in the transaction that makes them true, taken one person at a time.
+
+A notice is a few chunks of person ids, so that a million people cost a thousand rows. Each person's try
+is written down before it is made and its answer after it, together with the next try, so that a kill
+leaves at most the message in flight in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from desk import schema
+from desk.compose import Kind, Letter
+
+CHUNK_PEOPLE: Final = 1_000
+MINUTE_MS: Final = 60_000
+TTL_MS: Final[dict[Kind, int]] = {
+    "first": 30 * MINUTE_MS,
+    "update": 60 * MINUTE_MS,
+    "resolved": 24 * 60 * MINUTE_MS,
+    "escalation": 24 * 60 * MINUTE_MS,
+}
+_PRIORITY: Final[dict[Kind, int]] = {"escalation": 0, "first": 1, "resolved": 2, "update": 3}
+
+TOLD: Final = ("accepted", "unknown", "sending")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody whom a first notice, or the word to a team, is meant for."""
+
+    person: int
+    grade: str
+    why: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A notice as it is to be stored; ``letters`` by language, zone and reason."""
+
+    incident: int
+    number: int
+    kind: Kind
+    reason: str
+    urgent: bool
+    generic: bool
+    created_ms: int
+    not_before_ms: int
+    letters: dict[tuple[str, str, str], Letter]
+
+
+def plan(conn: Connection, planned: Planned, people: Sequence[int], channel: str) -> int:
+    """Store a notice with its letters and chunks; return its id."""
+    n = schema.notice
+    notice_id = conn.execute(
+        n.insert().values(
+            incident=planned.incident,
+            number=planned.number,
+            kind=planned.kind,
+            state="queued",
+            reason=planned.reason,
+            created_ms=planned.created_ms,
+            expires_ms=planned.not_before_ms + TTL_MS[planned.kind],
+            urgent=planned.urgent,
+            generic=planned.generic,
+        )
+    ).inserted_primary_key
+    assert notice_id is not None, "an insert of one row names its key"
+    notice = int(notice_id[0])
+    letters = [
+        {"notice": notice, "language": language, "zone": zone, "why": why}
+        | {"subject": letter.subject, "text": letter.text, "html": letter.html}
+        for (language, zone, why), letter in planned.letters.items()
+    ]
+    conn.execute(schema.letter.insert(), letters)
+    ordered = sorted(people)
+    chunks = [
+        {
+            "notice": notice,
+            "channel": channel,
+            "low": ordered[start],
+            "high": ordered[min(start + CHUNK_PEOPLE, len(ordered)) - 1],
+            "priority": _PRIORITY[planned.kind],
+            "state": "queued",
+            "not_before_ms": planned.not_before_ms,
+        }
+        for start in range(0, len(ordered), CHUNK_PEOPLE)
+    ]
+    conn.execute(schema.chunk.insert(), chunks)
+    return notice
+
+
+def address(conn: Connection, incident: int, notice: int, recipients: Sequence[Recipient]) -> None:
+    """Write down whom a first notice is meant for, each with the reason."""
+    rows = [
+        {
+            "incident": incident,
+            "person": one.person,
+            "grade": one.grade,
+            "why": one.why,
+            "reason": one.reason,
+            "notice": notice,
+        }
+        for one in recipients
+    ]
+    conn.execute(schema.audience.insert(), rows)
+
+
+def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]) -> None:
+    """Take back what was not sent yet of an incident's notices of these kinds."""
+    n = schema.notice
+    waiting = sa.select(n.c.id).where(n.c.incident == incident, n.c.kind.in_(kinds), n.c.state == "queued")
+    retry = schema.delivery_retry
+    log = schema.delivery_log
+    # What waits for another try after a refusal was never taken by anybody; doubtful tries stay.
+    conn.execute(
+        sa.update(log)
+        .where(log.c.notice.in_(waiting), log.c.state.in_(("retrying", "quiet")))
+        .values(state="withdrawn", reply=reason)
+    )
+    conn.execute(sa.delete(retry).where(retry.c.notice.in_(waiting)))
+    conn.execute(
+        sa.update(schema.chunk)
+        .where(schema.chunk.c.notice.in_(waiting), schema.chunk.c.state != "done")
+        .values(state="withdrawn", owner="")
+    )
+    conn.execute(sa.update(n).where(n.c.id.in_(waiting)).values(state="withdrawn", reason=reason))
+
+
+def release(conn: Connection, incident: int, now_ms: int) -> None:
+    """Let first notices that are held go out at once."""
+    first = sa.select(schema.notice.c.id).where(
+        schema.notice.c.incident == incident, schema.notice.c.kind == "first"
+    )
+    conn.execute(
+        sa.update(schema.chunk)
+        .where(
+            schema.chunk.c.notice.in_(first),
+            schema.chunk.c.state == "queued",
+            schema.chunk.c.not_before_ms > now_ms,
+        )
+        .values(not_before_ms=now_ms)
+    )
+
+
+def told_people(conn: Connection, incident: int) -> list[int]:
+    """Return who has, or may have, the first notice of an incident."""
+    a, log = schema.audience, schema.delivery_log
+    found = conn.execute(
+        sa.select(a.c.person)
+        .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
+        .where(a.c.incident == incident, a.c.grade != "owner", log.c.state.in_(TOLD))
+    )
+    return [int(row.person) for row in found]
+
+
+def next_number(conn: Connection, incident: int) -> int:
+    """Take the next number of an incident: updates and notices share one order."""
+    table = schema.incident
+    conn.execute(sa.update(table).where(table.c.id == incident).values(numbers=table.c.numbers + 1))
+    number = conn.execute(sa.select(table.c.numbers).where(table.c.id == incident)).scalar_one()
+    return int(number)

@@ -1,0 +1,209 @@
+"""The desk's store: one thread writes, in groups that share a commit; readers never write.
+
+Exactly one connection writes and checkpoints, because SQLite before 3.51.3 can damage its log when two
+do so at once. Several functions that wait together become one transaction: each has a savepoint of its
+own, and none is told of success before the commit that makes it durable.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Generic, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from desk import schema
+
+GROUP_MAX: Final = 256
+QUEUE_MAX: Final = 10_000
+WAIT_S: Final = 30.0
+
+_WRITER: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA wal_autocheckpoint=1000",
+)
+_READER: Final = (
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA query_only=ON",
+    "PRAGMA temp_store=MEMORY",
+)
+
+Result = TypeVar("Result")
+
+
+class TooNew(Exception):
+    """The store was written by a later version and is not touched."""
+
+
+class Closed(Exception):
+    """The store takes no more writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[Result]):
+    """A function that waits for its turn, and the promise of its result."""
+
+    write: Callable[[Connection], Result]
+    promise: Future[Result]
+
+
+class _Caught:
+    """Keeps what a function raised: its mistake is its caller's, and not its neighbours' in the group."""
+
+    def __init__(self) -> None:
+        self.wrong: BaseException | None = None
+
+    def __enter__(self) -> _Caught:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.wrong = wrong
+        return wrong is not None
+
+
+class Store:
+    """The tables in one SQLite file; ``write`` is the only way to change them."""
+
+    def __init__(self, file: Path) -> None:
+        self._writer = _engine(file, _WRITER, "BEGIN IMMEDIATE")
+        self._readers = _engine(file, _READER, "BEGIN")
+        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(QUEUE_MAX)
+        self._closing = threading.Event()
+        with self._writer.connect() as conn:
+            _prepare(conn)
+        self._thread = threading.Thread(target=self._work, name="desk-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, write: Callable[[Connection], Result]) -> Future[Result]:
+        """Run a function in the next group; the future holds its result once that is durable."""
+        promise: Future[Result] = Future()
+        if self._closing.is_set():
+            promise.set_exception(Closed("the store is closed"))
+        else:
+            self._jobs.put(_Job(write, promise), timeout=WAIT_S)
+        return promise
+
+    def written(self, write: Callable[[Connection], Result]) -> Result:
+        """Run a function and wait until its result is durable."""
+        return self.write(write).result(timeout=WAIT_S)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment of the store and cannot write."""
+        with self._readers.connect() as conn, conn.begin():
+            yield conn
+
+    def close(self) -> None:
+        """Finish what waits, then close every connection."""
+        self._closing.set()
+        self._jobs.put(None)
+        self._thread.join()
+        self._readers.dispose()
+        self._writer.dispose()
+
+    def _work(self) -> None:
+        with self._writer.connect() as conn:
+            while group := self._next_group():
+                self._run(conn, group)
+
+    def _next_group(self) -> list[_Job[Any]]:
+        """Wait for one job and take whatever waits behind it; nothing means that the store closes."""
+        group: list[_Job[Any]] = []
+        job = self._jobs.get()
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP_MAX:
+                return group
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._jobs.put(None)
+        return group
+
+    def _run(self, conn: Connection, group: list[_Job[Any]]) -> None:
+        """Run a group in one transaction, then keep its promises."""
+        begun: list[_Job[Any]] = []
+        kept: list[Callable[[], None]] = []
+        try:
+            with conn.begin():
+                # A request that was given up before its turn is not begun.
+                begun = [job for job in group if job.promise.set_running_or_notify_cancel()]
+                kept = [_outcome(conn, job) for job in begun]
+        except SQLAlchemyError as wrong:
+            # Nothing of the group is durable, whatever its members believe.
+            kept = [partial(job.promise.set_exception, wrong) for job in begun]
+        for keep in kept:
+            keep()
+
+
+def _outcome(conn: Connection, job: _Job[Any]) -> Callable[[], None]:
+    """Run one function of a group and return how its promise is to be kept after the commit."""
+    caught = _Caught()
+    result = None
+    with caught, conn.begin_nested():
+        result = job.write(conn)
+    wrong = caught.wrong
+    if wrong is not None:
+        return partial(job.promise.set_exception, wrong)
+    return partial(job.promise.set_result, result)
+
+
+def _engine(file: Path, settings: tuple[str, ...], begin: str) -> Engine:
+    engine = sa.create_engine(f"sqlite:///{file}")
+
+    def connected(raw: Any, _record: object) -> None:
+        raw.isolation_level = None  # the driver begins no transactions behind our back
+        for setting in settings:
+            raw.execute(setting)
+
+    def begun(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _prepare(conn: Connection) -> None:
+    """Create the tables, or raise ``TooNew`` where a later version made them."""
+    with conn.begin():
+        if sa.inspect(conn).has_table("meta"):
+            found = conn.execute(
+                sa.select(schema.meta.c.value).where(schema.meta.c.key == "version")
+            ).scalar()
+            if int(found or 0) > schema.VERSION:
+                raise TooNew(f"the store has version {found}, this desk knows {schema.VERSION}")
+            return
+        schema.metadata.create_all(conn)
+        conn.execute(schema.meta.insert().values(key="version", value=str(schema.VERSION)))
+
+
+def upsert(conn: Connection, table: sa.Table) -> sqlite.Insert:
+    """Return an insert that can say what to do on a conflict, in the engine's own words.
+
+    Both engines know the same clauses, so the type of one stands for both.
+    """
+    if conn.dialect.name == "postgresql":
+        return cast("sqlite.Insert", postgresql.insert(table))
+    return sqlite.insert(table)
