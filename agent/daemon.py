@@ -85,7 +85,9 @@ class Daemon:
         """Put store, rules, playbooks and outbox in the order of the walk."""
         config = self._installation.config
         store = Store(config.retention.ms, config.series_max, self._sample_log.record)
-        judge = Judge(self._installation.rule_files, store, config.evaluation_interval.ms)
+        judge = Judge(
+            self._installation.rule_files, store, config.evaluation_interval.ms, self._clock.monotonic
+        )
         effects = Effects(judge, store, self._senses.run_now)
         around = Surroundings(
             judge_effect=effects.judge_effect,

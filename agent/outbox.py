@@ -98,14 +98,25 @@ class Outbox:
         while (batch := _next_batch(sender, tries)) is not None:
             if not batch:
                 continue
-            taken = self._post(session, sender, batch)
-            tries = 0 if taken else tries + 1
-            if taken:
-                _forget(sender, batch)
+            trouble = self._post(session, sender, batch)
+            if trouble:
+                # Said once when it begins and once when it ends, however often it is tried.
+                log.log(
+                    logging.DEBUG if tries else logging.WARNING,
+                    "%s does not take alerts: %s",
+                    sender.url,
+                    trouble,
+                )
+                tries += 1
+                continue
+            if tries:
+                log.info("%s takes alerts again", sender.url)
+            tries = 0
+            _forget(sender, batch)
         session.close()
 
-    def _post(self, session: requests.Session, sender: _Sender, batch: dict[str, Posting]) -> bool:
-        """Send one batch; return whether it needs no other try."""
+    def _post(self, session: requests.Session, sender: _Sender, batch: dict[str, Posting]) -> str:
+        """Send one batch; return what is in the way where it needs another try, else the empty text."""
         now_ms = self._now_ms()
         body = json.dumps([posting.body(now_ms) for posting in batch.values()]).encode()
         headers = {"Content-Type": "application/json"}
@@ -115,19 +126,17 @@ class Outbox:
             )
         except requests.RequestException as wrong:
             sender.tally.failed += 1
-            log.warning("%s does not take alerts: %s", sender.url, type(wrong).__name__)
-            return False
+            return type(wrong).__name__
         if answer.ok:
             sender.tally.sent += len(batch)
-            return True
+            return ""
         if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
             sender.tally.failed += 1
-            log.warning("%s answered %d", sender.url, answer.status_code)
-            return False
+            return f"it answered {answer.status_code}"
         # The receiver keeps the valid ones of a batch; saying the rest again would not mend it.
         sender.tally.refused += len(batch)
         log.error("%s refused alerts: %d %s", sender.url, answer.status_code, answer.text[:200])
-        return True
+        return ""
 
 
 def _next_batch(sender: _Sender, tries: int) -> dict[str, Posting] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent import posting
@@ -111,7 +111,9 @@ class Walk:
             alert = transition.alert
             log.info("%s %s: %s", alert.labels, alert.state, transition.reason)
             if alert.fired_at_ms is not None:
-                self.healer.consider(alert, now_ms)
+                # What its rule dropped, say beyond a limit, is nothing to heal any more.
+                gone = replace(alert, state=AlertState.RESOLVED, resolved_at_ms=now_ms)
+                self.healer.consider(transition.after or gone, now_ms)
         self._news = True
 
     def _say(self, now_ms: int) -> None:

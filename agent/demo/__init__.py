@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -72,7 +73,7 @@ def run(*, keep: bool) -> int:
         try:
             with _playing(stage):
                 story = _play(stage)
-                print(table.render(story, stage.page))
+                print(table.render(story))
                 print(f"the page      {stage.page}")
                 if keep:
                     print("              it stays up until Ctrl-C")
@@ -142,15 +143,14 @@ def _play(stage: Stage) -> table.Story:
 
 def _seen_well(stage: Stage) -> bool:
     metrics = _get(f"http://127.0.0.1:{stage.agent_port}/metrics")
-    return bool(
-        metrics and 'beforehand_process_count{group="shop"' in metrics and "\nprobe_success{" in metrics
-    )
+    seen = 'beforehand_process_count{group="shop"' in metrics and "\nprobe_success{" in metrics
+    return seen and "Watchdog" in _get(f"http://127.0.0.1:{stage.desk_port}/api/v2/alerts")
 
 
 def _over(stage: Stage) -> dict[str, Any] | None:
     """Return the one incident once it is resolved and everybody concerned has both notices."""
     answer = _get(f"http://127.0.0.1:{stage.desk_port}/api/v1/incidents")
-    incidents = table.incidents(answer) if answer else []
+    incidents = json.loads(answer) if answer else []
     return next((each for each in incidents if table.over(each)), None)
 
 
