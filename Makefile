@@ -1,0 +1,39 @@
+# The words of this project. Each does what it needs first, on a bare machine too.
+.POSIX:
+.PHONY: help setup run demo test check bench
+
+BIN = .venv/bin
+
+help:
+	@echo 'make run     start the agent and the desk on this machine'
+	@echo 'make demo    break things on purpose and watch them heal'
+	@echo 'make test    every gate and every test'
+	@echo 'make check   the gates alone, in under a minute'
+	@echo 'make bench   measure against other monitors'
+	@echo 'make setup   make the environment .venv, which all of these do first'
+
+setup:
+	@deploy/setup desk test
+
+run:
+	@deploy/setup desk
+	@$(BIN)/beforehand run --config agent/defaults --state .state
+
+demo:
+	@deploy/setup desk
+	@$(BIN)/beforehand demo
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	@deploy/packages nginx-light openssl prometheus redis-server shellcheck
+	$(BIN)/pytest
+
+bench:
+	@deploy/setup desk
+	@deploy/packages monit nginx-light redis-server
+	@$(BIN)/python -m bench

@@ -1,0 +1,98 @@
+"""Beforehand beside a redis: an agent and a desk, fresh for each round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from bench.observer import healed_ms, kill
+from bench.round import Round
+from tests.e2e import servers
+from tests.e2e.installation import DAN, EVE, Installation, sessions
+from tests.e2e.patience import until
+from tests.e2e.ports import Port
+from tests.e2e.post_office import PostOffice
+from tests.e2e.running import ROOT, Daemon, Running, command
+from tests.e2e.servers import Redis
+
+ALERT: Final = "SessionsDown"
+WITHIN_S: Final = 20.0
+DEFAULT: Final = ROOT / "agent/defaults/agent.yaml"
+
+
+@contextmanager
+def running(folder: Path, post: PostOffice) -> Iterator[tuple[Running, Redis]]:
+    """Run a redis, an agent that heals it and a desk that tells its customers, until the block ends."""
+    with ExitStack() as ends:
+
+        def port() -> Port:
+            taken = Port.free()
+            ends.callback(taken.close)
+            return taken
+
+        redis = Redis(folder / "redis", port())
+        ends.callback(servers.end, redis)
+        servers.start(redis)
+        installation = Installation(
+            folder=folder,
+            agent_port=port(),
+            desk_port=port(),
+            page_port=port(),
+            mail_port=post.port,
+            watches=(sessions(redis),),
+        )
+        installation.write()
+        both = ends.enter_context(Running(installation))
+        both.start()
+        yield both, redis
+
+
+def measure(folder: Path, post: PostOffice) -> Round:
+    """Kill a redis once and follow what Beforehand does."""
+    earlier = len(post.letters)
+    with running(folder, post) as (both, redis):
+        killed = kill(redis)
+        healed = healed_ms(redis, killed, WITHIN_S)
+        noticed = until(lambda: _fired_ms(both), WITHIN_S, f"{ALERT} fires", both.story)
+        until(
+            lambda: {DAN, EVE} <= {to for letter in post.letters[earlier:] for to in letter.recipients},
+            WITHIN_S,
+            "everybody affected is told",
+            both.story,
+        )
+        told = post.letters[earlier].at_ms
+    return Round(noticed - killed.at_ms, healed - killed.at_ms, told - killed.at_ms)
+
+
+def _fired_ms(both: Running) -> float | None:
+    """Return when the alert became active, as the agent's own list of alerts says."""
+    alert = both.alert(ALERT)
+    if alert is None:
+        return None
+    return datetime.fromisoformat(alert["activeAt"]).timestamp() * 1000
+
+
+@contextmanager
+def resting(folder: Path) -> Iterator[Daemon]:
+    """Run an agent with the configuration that it has when nobody wrote one, until the block ends."""
+    port = Port.free()
+    folder.mkdir(parents=True)
+    config = folder / "agent.yaml"
+    config.write_text(_listening(DEFAULT.read_text(), port))
+    argv = (*command(), "agent", "--config", str(config), "--state", str(folder / "state"))
+    daemon = Daemon(argv, folder / "agent.log", port.number, "/-/healthy")
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
+        port.close()
+
+
+def _listening(config: str, port: Port) -> str:
+    """Return the configuration with another address to listen on, and with nobody to tell."""
+    rest = [line for line in config.splitlines() if not line.startswith(("listen:", "desks:"))]
+    return "\n".join([f"listen: {port}", *rest]) + "\n"

@@ -1,0 +1,241 @@
+"""The files of a whole installation: agent, rules, playbooks, desk and catalogue, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from tests.e2e.ports import Port
+from tests.e2e.servers import Nginx, Redis
+
+Tree = dict[str, object]
+
+REGION: Final = "eu"
+TEAM: Final = "payments"
+ON_CALL: Final = "oncall@shop.example"
+SHOP_NOTICE: Final = "You cannot pay at the moment. Orders you have placed are safe."
+SESSIONS_NOTICE: Final = "You may be asked to sign in again. Nothing in your basket is lost."
+
+# Who is hurt: by the shop in this region only Ada and Ben, by the sessions everywhere Dan and Eve.
+ADA: Final = "ada@acme.example"
+BEN: Final = "ben@acme.example"
+CLEO: Final = "cleo@birch.example"
+DAN: Final = "dan@cedar.example"
+EVE: Final = "eve@dune.example"
+
+EVERY_GUARD_WIDE: Final[Tree] = {"cooldown": "0s", "at_most": "100 per 1h"}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One service: how it is seen, judged, healed, and what its trouble means to whom."""
+
+    service: str
+    probes: tuple[Tree, ...]
+    rule: Tree
+    playbook: Tree | None
+    impact: str
+    affects: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where an installation lives and listens."""
+
+    folder: Path
+    agent_port: Port
+    desk_port: Port
+    page_port: Port
+    mail_port: Port
+    hold: str = "3s"
+    watches: tuple[Watch, ...] = ()
+    probes: tuple[Tree, ...] = ()
+    rules: tuple[Tree, ...] = ()
+    agent: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        """The folder of the configuration files."""
+        return self.folder / "config"
+
+    @property
+    def state(self) -> Path:
+        """The folder of what the daemons keep."""
+        return self.folder / "state"
+
+    def write(self) -> None:
+        """Write every file."""
+        rules = [watch.rule for watch in self.watches] + list(self.rules)
+        self._write("agent.yaml", self._agent())
+        self._write("rules/e2e.yml", {"groups": [{"name": "e2e", "interval": "1s", "rules": rules}]})
+        for watch in self.watches:
+            if watch.playbook:
+                self._write(f"playbooks/{watch.service}.yml", watch.playbook)
+        self._write("desk.yaml", self._desk())
+        self._write("catalogue.yaml", self._catalogue())
+
+    def _agent(self) -> Tree:
+        probes = [probe for watch in self.watches for probe in watch.probes] + list(self.probes)
+        return {
+            "instance": "web1",
+            "labels": {"region": REGION},
+            "listen": str(self.agent_port),
+            "desks": [f"http://{self.desk_port}"],
+            "rules": ["rules/*.yml"],
+            "playbooks": ["playbooks/*.yml"],
+            "evaluation_interval": "1s",
+            "probes": probes,
+            **self.agent,
+        }
+
+    def _desk(self) -> Tree:
+        return {
+            "name": "Example Shop",
+            "url": f"http://{self.page_port}",
+            "listen": str(self.desk_port),
+            "public": str(self.page_port),
+            "catalogue": ["catalogue.yaml"],
+            "smtp": {
+                "host": "127.0.0.1",
+                "port": self.mail_port.number,
+                "from": "Example Shop <status@shop.example>",
+            },
+            "hold": self.hold,
+        }
+
+    def _catalogue(self) -> Tree:
+        services = [
+            {
+                "service": watch.service,
+                "name": {"en": watch.service.title()},
+                "owner": TEAM,
+                "stage": "live",
+                "shows": [f'service="{watch.service}"'],
+                "impact": [
+                    {"when": f'service="{watch.service}"', "impact": watch.impact, "affects": watch.affects}
+                ],
+            }
+            for watch in self.watches
+        ]
+        known = {watch.service for watch in self.watches}
+        return {
+            "teams": [{"team": TEAM, "email": ON_CALL}],
+            "services": services,
+            "customers": [
+                _customer("acme", known & {"shop"}, "eu", ADA, BEN),
+                _customer("birch", known & {"shop"}, "us", CLEO),
+                _customer("cedar", known & {"sessions"}, "eu", DAN),
+                _customer("dune", known & {"shop", "sessions"}, "us", EVE),
+            ],
+        }
+
+    def _write(self, name: str, tree: Tree) -> None:
+        path = self.config / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.dump(tree, Dumper=_Plain, sort_keys=False, width=1000))
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands twice twice, as a human would."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _customer(customer: str, uses: set[str], region: str, *emails: str) -> Tree:
+    people = [
+        {"name": email.split("@")[0].title(), "email": email, "language": "en", "via": ["email"]}
+        for email in emails
+    ]
+    return {
+        "customer": customer,
+        "tier": "gold",
+        "uses": sorted(uses),
+        "tags": {"region": region},
+        "people": people,
+    }
+
+
+def shop(nginx: Nginx, impact: str = "major", *, heals: bool = True) -> Watch:
+    """Watch an nginx by its process and by a request; its trouble hurts users in this region."""
+    labels = {"service": "shop"}
+    return Watch(
+        service="shop",
+        probes=(
+            {"process": {"group": "nginx", "pidfile": str(nginx.pidfile)}, "every": "1s", "labels": labels},
+            {
+                "http": {"target": f"http://{nginx.port}/"},
+                "every": "1s",
+                "timeout": "1s",
+                "labels": labels,
+            },
+        ),
+        rule=_rule("ShopDown", "nginx", "shop", impact, SHOP_NOTICE),
+        playbook=_playbook(
+            "restart-web-server",
+            "ShopDown",
+            {
+                "check": list(nginx.check_argv),
+                "start": list(nginx.start_argv),
+                "stop": list(nginx.quit_argv),
+                "pidfile": str(nginx.pidfile),
+            },
+            'beforehand_process_count{group="nginx"} > 0',
+        )
+        if heals
+        else None,
+        impact=impact,
+        affects="uses and region={{ region }}",
+    )
+
+
+def sessions(redis: Redis, impact: str = "major", *, heals: bool = True) -> Watch:
+    """Watch a redis by its process; its trouble hurts every user."""
+    return Watch(
+        service="sessions",
+        probes=(
+            {
+                "process": {"group": "redis", "pidfile": str(redis.pidfile)},
+                "every": "1s",
+                "labels": {"service": "sessions"},
+            },
+        ),
+        rule=_rule("SessionsDown", "redis", "sessions", impact, SESSIONS_NOTICE),
+        playbook=_playbook(
+            "restart-session-store",
+            "SessionsDown",
+            {"start": list(redis.start_argv), "pidfile": str(redis.pidfile)},
+            'beforehand_process_count{group="redis"} > 0',
+        )
+        if heals
+        else None,
+        impact=impact,
+        affects="uses",
+    )
+
+
+def _rule(alert: str, group: str, service: str, impact: str, notice: str) -> Tree:
+    return {
+        "alert": alert,
+        "expr": f'beforehand_process_count{{group="{group}"}} == 0',
+        "labels": {"severity": "critical", "impact": impact, "service": service},
+        "annotations": {"summary": "{{ $labels.instance }} has no " + group + ".", "notice": notice},
+    }
+
+
+def _playbook(name: str, alert: str, ways: Tree, expr: str) -> Tree:
+    return {
+        "playbook": name,
+        "summary": "Bring it back after it died.",
+        "on": [f'alertname="{alert}"'],
+        "mode": "auto",
+        "guard": EVERY_GUARD_WIDE,
+        # No unit is called like this, so that no service of this machine is ever touched.
+        "steps": [{"service": {"name": f"e2e-{name}", "state": "restarted", **ways}}],
+        "verify": {"expr": expr, "within": "10s", "hold": "1s"},
+        "otherwise": "escalate",
+    }
