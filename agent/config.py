@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import remediations.playbooks
 import rules.packs
 from agent import files
+from agent.freeze import Freeze
 from model.decode import MISSING, Decoder, decode, nearest
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem, Rejected
@@ -183,6 +184,7 @@ class AgentConfig:
     series_max: int = 20_000
     threads_max: int = 64
     log_bytes_max: int = 64 << 20
+    freezes: tuple[Freeze, ...] = ()
     probes: tuple[ProbeEntry, ...] = ()
     place: Place = Place("")
 

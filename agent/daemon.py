@@ -17,6 +17,7 @@ from agent.config import Installation
 from agent.effect import Effects, Target
 from agent.endpoint import Answer, Endpoint, Route, as_json
 from agent.exposition import CONTENT_TYPE, exposition
+from agent.freeze import frozen
 from agent.memory import Memory
 from agent.outbox import Outbox
 from agent.pool import Pool
@@ -97,6 +98,7 @@ class Daemon:
             stopped=self._switch.active,
             now=self._clock.now_ms,
             host=this_host(),
+            pauses=self._pauses,
         )
         healer = Healer(self._installation.playbooks, self._journal, Hand(self._clock.monotonic), around)
         resend_ms = config.resend_delay.ms
@@ -189,6 +191,11 @@ class Daemon:
 
     def _stir(self) -> None:
         self._walk.stir()
+
+    def _pauses(self) -> dict[str, str]:
+        """Tell what keeps playbooks from acting for now."""
+        freeze = frozen(self._installation.config.freezes, self._clock.now_ms())
+        return {"freeze": freeze} if freeze else {}
 
     def _stop(self) -> None:
         self._stopping = True

@@ -14,7 +14,7 @@ from agent.memory import Memory
 from agent.outbox import Outbox
 from agent.posting import Said, Terms
 from agent.senses import Reading
-from model.alert import AlertState
+from model.alert import Alert, AlertState
 from model.labels import Labels
 from remediations.healer import Healer
 from rules.judge import Judge
@@ -23,6 +23,7 @@ from rules.store import PART, Store
 
 REMEMBER_EVERY_MS: Final = 10_000
 SAY_EVERY_MS: Final = 5_000
+DECISION_MS: Final = 250
 
 log = logging.getLogger("beforehand.walk")
 
@@ -119,13 +120,19 @@ class Walk:
     def _say(self, now_ms: int) -> None:
         self._news, self._say_ms = False, now_ms + SAY_EVERY_MS
         alerts = self.judge.alerts()
-        postings = posting.due(alerts, self.healer.remedy, self._said, now_ms, self.terms)
+        ripe = [alert for alert in alerts if not self._undecided(alert, now_ms)]
+        postings = posting.due(ripe, self.healer.remedy, self._said, now_ms, self.terms)
         known = {alert.labels for alert in alerts}
         self._said = {labels: said for labels, said in self._said.items() if labels in known}
         for one in postings:
             self._said[one.alert.labels] = Said(one.alert, one.remedy, now_ms)
         if postings:
             self.outbox.put(postings)
+
+    def _undecided(self, alert: Alert, now_ms: int) -> bool:
+        """Tell whether a desk should not hear of it yet: in a moment it is known who heals it, and how."""
+        young = now_ms - (alert.fired_at_ms or now_ms) < DECISION_MS
+        return young and self.healer.undecided(alert.labels)
 
     def _remember(self, now_ms: int) -> None:
         self._remember_ms = now_ms + REMEMBER_EVERY_MS

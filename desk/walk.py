@@ -32,8 +32,12 @@ class Step:
 
 def line(incident: IncidentView) -> str:
     """Say the walk in one line: ``noticed after 0.02 s, healed after 0.15 s, told after 0.40 s``."""
-    parts = [f"{step.word.lower()} after {step.after}" for step in _happened(incident)]
+    parts = [f"{step.word.lower()} {_after(step)}" for step in _happened(incident)]
     return ", ".join([*parts, *_missing(incident)])
+
+
+def _after(step: Step) -> str:
+    return "at once" if step.after == "0 s" else f"after {step.after}"
 
 
 def steps(incident: IncidentView) -> tuple[Step, ...]:

@@ -21,7 +21,6 @@ from remediations.redact import presentable
 POLL_S: Final = 0.1
 GRACE_S: Final = 5.0
 GRACE_STOPPED_S: Final = 0.4
-KILLED_WITHIN_S: Final = 2.0
 SIGHTS_HANGING_MAX: Final = 4
 MARK: Final = "BEFOREHAND_STEP"
 
@@ -152,7 +151,7 @@ class Hand:
 
     def _buried(self, child: _Child) -> int:
         """Wait for a killed program; one that the kernel holds on to is reaped later."""
-        until_s = self._monotonic() + KILLED_WITHIN_S
+        until_s = self._monotonic() + processes.KILLED_WITHIN_S
         while self._monotonic() < until_s:
             if child.wait(POLL_S):
                 return child.process.wait()
@@ -179,7 +178,7 @@ class Hand:
     def _end(self, step: End, stopped: Stopped) -> Result:
         found = processes.read_pidfile(step.pidfile)
         if found.state != "alive":
-            return Result(ok=True, output=f"nothing to end: the process of {step.pidfile} is {found.state}")
+            return _end_orphans(step, found)
         if processes.is_ours(found.pid) or not processes.is_program(found.pid, step.exe):
             return Result(ok=True, output=f"pid {found.pid} is not {step.exe}; it was left alone")
         try:
@@ -213,7 +212,7 @@ class Hand:
             return Result(ok=False, reason=because, output=said, stopped=because)
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         processes.kill(offspring)
-        if self._gone(pidfd, KILLED_WITHIN_S, stopped) is None:
+        if self._gone(pidfd, processes.KILLED_WITHIN_S, stopped) is None:
             return Result(ok=True, output=f"{said}\npid {pid} did not end when asked and was killed".strip())
         return Result(ok=False, reason=f"pid {pid} cannot be killed; it waits for the kernel", output=said)
 
@@ -298,3 +297,13 @@ def _judged(step: Exec, code: int, output: str) -> Result:
 def _close(fd: int) -> None:
     if fd >= 0:
         os.close(fd)
+
+
+def _end_orphans(step: End, found: processes.Pidfile) -> Result:
+    """End the workers of a daemon that died without them; they would keep its port."""
+    left = processes.orphans(found.pid, step.exe) if found.state == "dead" else ()
+    if not left:
+        return Result(ok=True, output=f"nothing to end: the process of {step.pidfile} is {found.state}")
+    if processes.end(left, step.patience_s):
+        return Result(ok=True, output=f"ended {len(left)} processes that pid {found.pid} left behind")
+    return Result(ok=False, reason=f"what pid {found.pid} left behind cannot be ended")

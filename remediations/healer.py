@@ -127,6 +127,11 @@ class Healer:
         case = self._cases.get(labels)
         return case.remedy if case else Remedy()
 
+    def undecided(self, labels: Labels) -> bool:
+        """Tell whether a worker asks the host just now what may be done about an alert."""
+        case = self._cases.get(labels)
+        return case is not None and case.asking
+
     def recover(self, now_ms: int) -> None:
         """Take up after a restart: unfinished runs are judged by their effect, no step is repeated."""
         named: dict[str, Playbook] = {playbook.playbook: playbook for playbook in self._playbooks}
@@ -201,9 +206,6 @@ class Healer:
             self._refuse(case, playbook, verdict)
         elif any(questions) and not asked:
             case.asking = True
-            # Not "none": a desk would call people for an alert that no playbook answers to.
-            reason = f"{playbook.playbook} looks whether a human stopped it on purpose"
-            self._tell(case, replace(self._standing(case, playbook, Healing.ACTING, reason), escalate=False))
             self._submit(case, lambda: ask(questions, self._hand, self._halted))
         else:
             self._start(case, playbook, now_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +15,7 @@ import psutil
 from remediations.executable import found
 
 PIDFILE_BYTES_MAX: Final = 64
+KILLED_WITHIN_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,33 @@ def offspring(pid: int) -> tuple[psutil.Process, ...]:
         return tuple(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return ()
+
+
+def orphans(leader: int, exe: str) -> tuple[psutil.Process, ...]:
+    """Return what a dead daemon left behind: processes of its session that run the same program.
+
+    The workers of a killed server go on and hold its port. The kernel gives the leader's number to
+    nobody else while a session bears it (setsid(2)).
+    """
+    found: list[psutil.Process] = []
+    for pid in psutil.pids():
+        try:
+            if pid != leader and os.getsid(pid) == leader and is_program(pid, exe) and not is_ours(pid):
+                found.append(psutil.Process(pid))
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return tuple(found)
+
+
+def end(processes: tuple[psutil.Process, ...], patience_s: float) -> bool:
+    """Ask each to end, kill those that do not; tell whether all are gone."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, left = psutil.wait_procs(processes, patience_s)
+    kill(tuple(left))
+    _, left = psutil.wait_procs(left, KILLED_WITHIN_S)
+    return not left
 
 
 def marked(name: str, value: str) -> Iterator[psutil.Process]:

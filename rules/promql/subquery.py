@@ -14,6 +14,9 @@ from rules.store import Window
 STEPS_MAX: Final = 11_000
 """How many steps one subquery may take, as Prometheus allows for a range query."""
 
+STEP_SAMPLES: Final = 10
+"""What a step counts as, even where it finds nothing, so that nested subqueries come to an end."""
+
 
 def stepped(inner: VectorOf, node: Subquery, step_ms: int) -> MatrixOf:
     """Make the windows of a subquery; its steps are absolute multiples of the step, so they never drift."""
@@ -26,13 +29,13 @@ def stepped(inner: VectorOf, node: Subquery, step_ms: int) -> MatrixOf:
             raise QueryError(f"the subquery takes more than {STEPS_MAX} steps")
         found: dict[Labels, tuple[array[int], array[float]]] = {}
         for at_ms in range(first_ms, until_ms + 1, step_ms):
+            moment.spend(STEP_SAMPLES)
             for labels, value in inner(moment.at(at_ms)):
                 series = found.get(labels)
                 if series is None:
                     series = found[labels] = (array("q"), array("d"))
                 series[0].append(at_ms)
                 series[1].append(value)
-                moment.spend(1)
         for labels, (times, values) in found.items():
             yield labels, times, values
 

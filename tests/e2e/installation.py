@@ -85,8 +85,8 @@ class Installation:
             "labels": {"region": REGION},
             "listen": str(self.agent_port),
             "desks": [f"http://{self.desk_port}"],
-            "rules": ["rules/*.yml"],
-            "playbooks": ["playbooks/*.yml"],
+            "rules": ["self", "rules/*.yml"],
+            "playbooks": ["playbooks/*.yml"] if any(watch.playbook for watch in self.watches) else [],
             "evaluation_interval": "1s",
             "probes": probes,
             **self.agent,
@@ -166,7 +166,12 @@ def shop(nginx: Nginx, impact: str = "major", *, heals: bool = True) -> Watch:
     return Watch(
         service="shop",
         probes=(
-            {"process": {"group": "nginx", "pidfile": str(nginx.pidfile)}, "every": "1s", "labels": labels},
+            {
+                "process": {"group": "nginx", "pidfile": str(nginx.pidfile)},
+                "name": "nginx",
+                "every": "1s",
+                "labels": labels,
+            },
             {
                 "http": {"target": f"http://{nginx.port}/"},
                 "every": "1s",
@@ -200,6 +205,7 @@ def sessions(redis: Redis, impact: str = "major", *, heals: bool = True) -> Watc
         probes=(
             {
                 "process": {"group": "redis", "pidfile": str(redis.pidfile)},
+                "name": "redis",
                 "every": "1s",
                 "labels": {"service": "sessions"},
             },

@@ -306,3 +306,24 @@ def test_a_sight_that_hangs_is_left_behind(hand: Hand, monkeypatch: pytest.Monke
     assert reasons[0] == "df was not seen within 0.05s"
     assert reasons[4] == "df was not looked at: earlier looks still hang"
     release.set()
+
+
+def test_what_a_killed_daemon_left_behind_is_ended_and_nobody_else(hand: Hand, tmp_path: Path) -> None:
+    text = "import os, time\npid = os.fork()\nif pid:\n    print(pid, flush=True)\ntime.sleep(60)\n"
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", text], start_new_session=True, stdout=subprocess.PIPE
+        ) as leader,
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger,
+    ):
+        assert leader.stdout is not None
+        worker = int(leader.stdout.readline())
+        leader.kill()
+        leader.wait()
+        (tmp_path / "pid").write_text(str(leader.pid))
+        assert runs(worker)
+        result = hand.carry_out(End(str(tmp_path / "pid"), sys.executable, patience_s=1), nobody)
+        assert (result.ok, result.output) == (True, f"ended 1 processes that pid {leader.pid} left behind")
+        settled(worker)
+        assert runs(stranger.pid)
+        stranger.kill()

@@ -1,0 +1,103 @@
+"""A mail server on this machine that keeps what it takes and answers as it is told."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail as it was taken."""
+
+    to: tuple[str, ...]
+    data: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        return message_from_bytes(self.data, policy=policy.default)
+
+    @property
+    def id(self) -> str:
+        return str(self.message["Message-ID"])
+
+    @property
+    def text(self) -> str:
+        body = self.message.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+
+@dataclass(slots=True)
+class Post:
+    """What the server took, and what it is to answer: by phase, to each recipient in turn."""
+
+    port: int = 0
+    mails: list[Mail] = field(default_factory=list)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait(self, until: Callable[[], bool], timeout_s: float = 15.0) -> None:
+        with self.arrived:
+            assert self.arrived.wait_for(until, timeout_s), [(mail.to, mail.id) for mail in self.mails]
+
+    def to(self, person: str) -> list[Mail]:
+        return [mail for mail in self.mails if mail.to == (person,)]
+
+    def _answer(self, phase: str) -> str:
+        waiting = self.answers.get(phase) or []
+        return waiting.pop(0) if waiting else "250 OK"
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self._answer("MAIL")
+        if answer.startswith("250"):
+            envelope.mail_from = address
+        return answer
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self._answer("RCPT")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        answer = self._answer("DATA")
+        cut = self.cut.pop(0) if self.cut else ""
+        if answer.startswith("250") and cut != "before":
+            assert isinstance(envelope.content, bytes)
+            with self.arrived:
+                self.mails.append(Mail(tuple(envelope.rcpt_tos), envelope.content))
+                self.arrived.notify_all()
+        if cut:
+            assert server.transport is not None
+            server.transport.abort()
+        return answer
+
+
+@contextmanager
+def post_office(port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Post]:
+    """Run a mail server; with a context it offers STARTTLS."""
+    post = Post()
+    extra = {"tls_context": context} if context else {}
+    controller = Controller(post, hostname="127.0.0.1", port=port, **extra)
+    # Port 0 asks for a free one, which the controller's own check of itself cannot know.
+    controller._trigger_server = lambda: None
+    controller.start()
+    try:
+        post.port = controller.server.sockets[0].getsockname()[1]
+        yield post
+    finally:
+        controller.stop()
