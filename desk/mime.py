@@ -59,7 +59,8 @@ def _part(boundary: str, kind: str, text: str) -> bytes:
 def _from(sender: Sender) -> str:
     if not sender.name:
         return sender.address
-    shown = f'"{sender.name}"' if _PLAIN.fullmatch(sender.name) else _words(sender.name)
+    # A name that needs more than quotes is encoded, whatever it holds.
+    shown = f'"{sender.name}"' if _PLAIN.fullmatch(sender.name) else _encoded(sender.name)
     return f"{shown} <{sender.address}>"
 
 
@@ -75,6 +76,10 @@ def _words(text: str) -> str:
     """Return a text as it is, or as encoded words of RFC 2047 on folded lines."""
     if _PLAIN.fullmatch(text.replace('"', "").replace("\\", "")) and "=?" not in text and len(text) < 200:
         return text
+    return _encoded(text)
+
+
+def _encoded(text: str) -> str:
     return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(piece).decode()}?=" for piece in _pieces(text))
 
 

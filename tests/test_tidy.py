@@ -117,14 +117,17 @@ def found(pattern: re.Pattern[str], text: str) -> list[str]:
 
 
 def unreasoned(source: str) -> list[str]:
-    """Complain of an exemption that gives no code, or no reason here or for its code in the line above."""
+    """Complain of an exemption that gives no code, or no reason: beside it, or in the line above.
+
+    The line above may be a comment, or an exemption of the same code that has its reason.
+    """
     complaints, above = [], ""
     for number, line in enumerate(source.splitlines(), 1):
         exemption = EXEMPTION.search(line)
         code, reason = (exemption["code"] or "", exemption["reason"]) if exemption else ("", "")
-        if exemption and not (code and (reason or code == above)):
+        if exemption and not (code and (reason or above == code or above.startswith("#"))):
             complaints.append(f"line {number}: {exemption.group().strip()}")
-        above = code
+        above = code or line.strip()
     return complaints
 
 
@@ -217,6 +220,7 @@ def test_an_exemption_with_its_reason_covers_the_next_line_too() -> None:
     first, second = "x = 1  # no" + "qa: SLF001  # the constructor\n", "y = 2  # no" + "qa: SLF001\n"
     assert unreasoned(first + second + second) == []
     assert unreasoned(second) == ["line 1: # no" + "qa: SLF001"]
+    assert unreasoned("# This is the constructor.\n" + second) == []
 
 
 def test_a_name_says_what_is_inside() -> None:

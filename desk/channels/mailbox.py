@@ -92,7 +92,7 @@ def _kept(path: Path) -> Kept:
         raw = file.read(LETTER_BYTES_MAX)
     read = message_from_bytes(raw, policy=policy.default)
     body = read.get_body(("plain",))
-    text = str(body.get_content()) if body else ""
+    text = str(body.get_content()).replace("\r\n", "\n") if body else ""
     return Kept(path.name, str(read["To"]), str(read["Subject"]), _written_ms(path.name), text)
 
 

@@ -78,10 +78,11 @@ class FilePath(str):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A service, the state wanted, and how to get there where systemd does not run.
+    """A service, the state wanted, and how to get there where systemd does not run it.
 
-    ``check`` tests the configuration before anything is stopped. ``exe`` is the program that the pid
-    file belongs to, where that is not the one that ``start`` runs.
+    ``systemd: false`` says that it is no unit, even where systemd is the init. ``check`` tests the
+    configuration before anything is stopped. ``exe`` is the program that the pid file belongs to, where
+    that is not the one that ``start`` runs.
     """
 
     name: ServiceName
@@ -90,6 +91,7 @@ class Options:
     stop: Argv | None = None
     reload: Argv | None = None
     check: Argv | None = None
+    systemd: bool = True
     detached: bool = False
     pidfile: FilePath | None = None
     exe: FilePath | None = None
@@ -107,7 +109,7 @@ def plan(options: Options, host: Host) -> Iterator[Step]:
     """Test the configuration first, so that a service with a broken one is not stopped."""
     if options.check:
         yield Exec(tuple(options.check))
-    if host.has_systemd:
+    if host.has_systemd and options.systemd:
         yield from _by_systemd(options, host)
     else:
         yield from _as_declared(options)
@@ -162,7 +164,7 @@ def asks(options: Options, host: Host) -> Iterator[Step]:
     """Look at how the service came to be in its state; a stop that is wanted needs no such question."""
     if options.state is State.STOPPED:
         return
-    if host.has_systemd:
+    if host.has_systemd and options.systemd:
         show = ("show", "--no-pager", f"--property={_PROPERTIES}", f"{options.name}.service")
         yield Exec((host.systemctl, *show), timeout_s=5)
     elif options.pidfile and options.clean_stop_removes_pidfile:

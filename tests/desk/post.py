@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
@@ -88,16 +87,29 @@ class Post:
 
 
 @contextmanager
-def post_office(port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Post]:
-    """Run a mail server; with a context it offers STARTTLS."""
+def post_office(port: int = 0) -> Iterator[Post]:
+    """Run a mail server on a loop of its own."""
     post = Post()
-    extra = {"tls_context": context} if context else {}
-    controller = Controller(post, hostname="127.0.0.1", port=port, **extra)
-    # Port 0 asks for a free one, which the controller's own check of itself cannot know.
-    controller._trigger_server = lambda: None
-    controller.start()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="post office", daemon=True)
+    thread.start()
+
+    async def listen() -> asyncio.Server:
+        made = lambda: SMTP(post, hostname="post.test", loop=loop)  # noqa: E731  # the shape asyncio asks for
+        return await loop.create_server(made, "127.0.0.1", port, reuse_address=True)
+
+    async def close(server: asyncio.Server) -> None:
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(5)
     try:
-        post.port = controller.server.sockets[0].getsockname()[1]
+        post.port = server.sockets[0].getsockname()[1]
         yield post
     finally:
-        controller.stop()
+        asyncio.run_coroutine_threadsafe(close(server), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.affects import Scope
 from desk.audience import Why, audience, is_in, why_not
 from desk.compose import reason_said
 from desk.incident import Signal
@@ -84,6 +85,4 @@ def test_no_label_whatever_it_says_reaches_somebody_outside(value: str, name: st
 
 
 def test_an_empty_tag_never_matches() -> None:
-    from desk.affects import Scope
-
     assert not is_in(CATALOGUE.customers[0], "checkout", Scope(tags=(("planet", ""),)))

@@ -1,4 +1,4 @@
-"""Letters say what is known, in the reader's language and on the reader's clocks, and nothing they should not."""
+"""Letters say what is known, in the reader's language and on the reader's clocks, and nothing more."""
 
 from __future__ import annotations
 

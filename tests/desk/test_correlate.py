@@ -184,7 +184,6 @@ def test_silence_while_the_desk_was_down_is_given_time_to_break() -> None:
         (Remedy(Healing.ACTING), False),
         (Remedy(Healing.PROPOSED), False),
         (Remedy(Healing.PROPOSED, escalate=True), True),
-        (Remedy(Healing.NONE), True),
         (FAILED, True),
         (Remedy(Outcome.INEFFECTIVE), True),
         (Remedy(Outcome.HARMFUL), True),
@@ -195,7 +194,8 @@ def test_a_remedy_that_does_not_help_calls_people(remedy: Remedy, escalates: boo
     assert bool(reason_to_escalate(incident(town.signal(remedy=remedy)), 60_000, NOW_MS)) is escalates
 
 
-def test_an_alert_that_says_nothing_of_a_remedy_is_given_patience() -> None:
-    silent = incident(town.signal())
+@pytest.mark.parametrize("remedy", [None, Remedy(Healing.NONE)])
+def test_an_alert_without_a_remedy_is_given_patience(remedy: Remedy | None) -> None:
+    silent = incident(town.signal(remedy=remedy))
     assert reason_to_escalate(silent, 60_000, NOW_MS + 59_999) == ""
     assert reason_to_escalate(silent, 60_000, NOW_MS + 60_000) == "No playbook answers to it."

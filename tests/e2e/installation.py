@@ -241,7 +241,7 @@ def _playbook(name: str, alert: str, ways: Tree, expr: str) -> Tree:
         "mode": "auto",
         "guard": EVERY_GUARD_WIDE,
         # No unit is called like this, so that no service of this machine is ever touched.
-        "steps": [{"service": {"name": f"e2e-{name}", "state": "restarted", **ways}}],
+        "steps": [{"service": {"name": f"e2e-{name}", "state": "restarted", "systemd": False, **ways}}],
         "verify": {"expr": expr, "within": "10s", "hold": "1s"},
         "otherwise": "escalate",
     }

@@ -95,9 +95,9 @@ def test_a_kept_connection_that_died_is_replaced(line: Line, post: Post) -> None
 def test_a_server_that_is_not_there_concerns_everybody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with closing(mail.CHANNEL.open(Options("127.0.0.1", SENDER, port))) as line:
-        with pytest.raises(Undelivered) as fact:
-            line.say(MESSAGE, soon())
+    options = Options("127.0.0.1", SENDER, port)
+    with closing(mail.CHANNEL.open(options)) as line, pytest.raises(Undelivered) as fact:
+        line.say(MESSAGE, soon())
     assert fact.value.everybody
     assert not fact.value.permanent
 

@@ -50,6 +50,12 @@ def test_without_systemd_the_configuration_is_tested_before_anything_is_stopped(
     ]
 
 
+def test_a_service_that_is_no_unit_is_restarted_as_declared_even_where_systemd_runs() -> None:
+    text = DECLARED.replace("}", ", systemd: false}")
+    assert list(ACTION.plan(options(text), SYSTEMD)) == list(ACTION.plan(options(DECLARED), BARE))
+    assert list(ACTION.asks(options(text), SYSTEMD)) == [Look("/run/nginx.pid")]
+
+
 def test_a_stop_without_a_pid_file_may_fail_before_a_start_because_nothing_may_run() -> None:
     text = "{name: app, state: restarted, start: [app], stop: [appctl, stop], detached: true}"
     assert list(ACTION.plan(options(text), BARE)) == [
