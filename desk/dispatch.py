@@ -279,12 +279,14 @@ def _refusal(conn: Connection, candidate: _Candidate, now_ms: int) -> tuple[str,
         return "skipped", "the person wants no messages about this service"
     if now_ms > candidate.expires_ms:
         return "expired", "it is too old to be of use"
-    if row.kind in ("update", "resolved") and not candidate.is_retry:
+    if row.kind in ("update", "resolved"):
         first = _first_state(conn, row)
         if first == "sending":
             _put_off(conn, row, now_ms + ORDER_WAIT_MS, candidate.expires_ms)
             _log(conn, row, "retrying", "the first message is still under way", now_ms)
             return "waits", ""
+        if first not in TOLD:
+            return "skipped", "the first message never arrived"
     quiet_ms = _quiet_until_ms(row, now_ms)
     if quiet_ms and not candidate.is_retry:
         _put_off(conn, row, quiet_ms, quiet_ms + TTL_MS[row.kind])
