@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import remediations.playbooks
 import rules.packs
 from agent import files
 from agent.freeze import Freeze
+from model.address import Listen, WebAddress
 from model.decode import MISSING, Decoder, decode, nearest
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem, Rejected
@@ -35,49 +34,6 @@ _COMMON: Final = ("name", "every", "timeout", "labels")
 _BY_NAME: Final[dict[str, AnyProbe]] = {probe.name: probe for probe in PROBES}
 
 Loaded = TypeVar("Loaded")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; beyond loopback nothing is listened on, because nobody is asked who they are."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read ``127.0.0.1:9465`` or ``[::1]:9465``; port 0 takes any free one."""
-        host, colon, port = text.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
-            raise Misfit(f"{text!r} is not an address", "write host:port, like 127.0.0.1:9465")
-        try:
-            loopback = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            loopback = host == "localhost"
-        if not loopback:
-            cure = "listen on 127.0.0.1 and put a proxy that asks for a password before it"
-            raise Misfit(f"{host!r} is not a loopback address", cure)
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class Url(str):
-    """The base address of a desk or of any Alertmanager, http or https, without a password in it."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Url:
-        """Read an absolute address."""
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misfit(f"{text!r} is not a web address", "write it like http://127.0.0.1:9466")
-        if parts.username or parts.query or parts.fragment:
-            raise Misfit("only scheme, host, port and path belong here", "leave out the rest")
-        return cls(text.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +130,8 @@ class AgentConfig:
 
     instance: str = ""
     labels: LabelMap = LabelMap({})
-    listen: Address = Address("127.0.0.1", 9465)
-    desks: tuple[Url, ...] = ()
+    listen: Listen = Listen("127.0.0.1", 9465)
+    desks: tuple[WebAddress, ...] = ()
     rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
     evaluation_interval: Duration = seconds(15)

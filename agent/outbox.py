@@ -22,6 +22,7 @@ from agent.wire import Posting
 WAITING_MAX: Final = 10_000
 BATCH_MAX: Final = 256
 TIMEOUT_S: Final = (3.05, 10.0)  # to connect, and between two bytes of the answer
+TRIES_BEFORE_A_WORD: Final = 4
 BACKOFF_S: Final = (0.2, 0.5, 1, 2, 5, 10)
 
 log = logging.getLogger("beforehand.outbox")
@@ -100,16 +101,12 @@ class Outbox:
                 continue
             trouble = self._post(session, sender, batch)
             if trouble:
-                # Said once when it begins and once when it ends, however often it is tried.
-                log.log(
-                    logging.DEBUG if tries else logging.WARNING,
-                    "%s does not take alerts: %s",
-                    sender.url,
-                    trouble,
-                )
                 tries += 1
+                # Said once when it lasts and once when it ends; a desk that just starts is no trouble.
+                level = logging.WARNING if tries == TRIES_BEFORE_A_WORD else logging.DEBUG
+                log.log(level, "%s does not take alerts: %s", sender.url, trouble)
                 continue
-            if tries:
+            if tries >= TRIES_BEFORE_A_WORD:
                 log.info("%s takes alerts again", sender.url)
             tries = 0
             _forget(sender, batch)

@@ -45,7 +45,7 @@ def accounts(
 
 
 def _account(conn: Connection, catalogue: Catalogue, row: Row[Any]) -> dict[str, Any]:
-    told, not_told = _people(conn, catalogue, row)
+    told, not_told, called = _people(conn, catalogue, row)
     return {
         "id": row.ref,
         "service": row.service,
@@ -61,6 +61,7 @@ def _account(conn: Connection, catalogue: Catalogue, row: Row[Any]) -> dict[str,
         "alerts": _alerts(conn, row),
         "told": told,
         "not_told": not_told,
+        "called": called,
         "updates": _updates(conn, row.id),
         "notices": _notices(conn, row.id),
     }
@@ -105,8 +106,8 @@ def _remedy(remedy: Remedy | None) -> dict[str, Any] | None:
 
 def _people(
     conn: Connection, catalogue: Catalogue, row: Row[Any]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return who was told and who was not, each with the reason."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return who was told, who was not, and which team was called, each with the reason."""
     a, p, log, n = schema.audience, schema.person, schema.delivery_log, schema.notice
     found = conn.execute(
         sa.select(a, p, log.c.state, log.c.reply, log.c.tries, log.c.accepted_ms, log.c.message_id)
@@ -118,7 +119,10 @@ def _people(
         .order_by(a.c.person)
         .limit(PEOPLE_MAX)
     ).all()
-    told, not_told, inside = [], [], set()
+    told: list[dict[str, Any]] = []
+    not_told: list[dict[str, Any]] = []
+    called: list[dict[str, Any]] = []
+    inside = set()
     letters = _letters(conn, row.id)
     for one in found:
         inside.add(one.email)
@@ -134,11 +138,11 @@ def _people(
         if one.state in TOLD:
             sent = {"accepted_ms": one.accepted_ms or None, "state": one.state, "tries": one.tries}
             word = {"message_id": one.message_id, "reply": one.reply, "notices": letters.get(one.email, [])}
-            told.append({**who, **sent, **word})
+            (called if one.team else told).append({**who, **sent, **word})
         else:
             waiting = "waits to be sent" if one.notice_state == "queued" else one.notice_reason
             not_told.append({**who, "state": one.state or one.notice_state, "why": one.reply or waiting})
-    return told, not_told + _outside(catalogue, row.service, inside, PEOPLE_MAX - len(found))
+    return told, not_told + _outside(catalogue, row.service, inside, PEOPLE_MAX - len(found)), called
 
 
 def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from desk.catalogue import Catalogue, Customer, ImpactRule, Ref, Service, Team
-from desk.config import Config, read_bytes
+from desk.config import Config
+from desk.files import read_bytes
 from model.decode import decode, nearest
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import Limits

@@ -49,10 +49,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """An alert belongs to an incident that is open already."""
+    """Alerts belong to an incident that is open already."""
 
     incident: Incident
-    signal: Signal
+    signals: tuple[Signal, ...]
     reason: str
 
 
@@ -147,7 +147,7 @@ def _new(catalogue: Catalogue, service: str, changes: Sequence[Change], now_ms: 
         names = ", ".join(sorted({signal.name for signal in live}))
         yield Opened(
             service,
-            _worst(catalogue, service, live),
+            worst(catalogue, service, live),
             _state_of(live),
             live,
             timeline_of(live),
@@ -166,7 +166,7 @@ def _new(catalogue: Catalogue, service: str, changes: Sequence[Change], now_ms: 
         signals = tuple(late)
         reason = "it had ended before the desk first heard of it"
         yield WasOver(
-            service, _worst(catalogue, service, signals), signals, _closed(signals), _healed(signals), reason
+            service, worst(catalogue, service, signals), signals, _closed(signals), _healed(signals), reason
         )
 
 
@@ -174,14 +174,17 @@ def _known(
     catalogue: Catalogue, incident: Incident, changes: Sequence[Change], now_ms: int, sight: Sight
 ) -> Iterable[Decision]:
     """Decide for a service whose incident is open."""
-    known = {signal.key: signal for signal in incident.signals}
-    for change in changes:
-        if change.signal.key not in known and change.signal.ends_ms > now_ms:
-            yield Joined(incident, change.signal, f"{incident.service} has an open incident already")
-            known[change.signal.key] = change.signal
-    signals = tuple(known.values())
+    known = {signal.key for signal in incident.signals}
+    more = tuple(
+        change.signal
+        for change in changes
+        if change.signal.key not in known and change.signal.ends_ms > now_ms
+    )
+    if more:
+        yield Joined(incident, more, f"{incident.service} has an open incident already")
+    signals = (*incident.signals, *more)
     living = tuple(signal for signal in signals if is_alive(signal, now_ms, sight))
-    impact = max(incident.impact, _worst(catalogue, incident.service, signals), key=weight)
+    impact = max(incident.impact, worst(catalogue, incident.service, signals), key=weight)
     awaited = [] if living else [signal for signal in signals if _is_awaited(signal, now_ms)]
     if not living and not awaited:
         healed = _healed(signals)
@@ -239,7 +242,8 @@ def _state(signal: Signal) -> IncidentState:
     return IncidentState.INVESTIGATING
 
 
-def _worst(catalogue: Catalogue, service: str, signals: Sequence[Signal]) -> Impact:
+def worst(catalogue: Catalogue, service: str, signals: Sequence[Signal]) -> Impact:
+    """Return the heaviest impact of these alerts on a service."""
     impacts = (catalogue.touch(service, signal.labels).impact for signal in signals)
     return max((impact for impact in impacts if impact), key=weight, default=Impact.UNKNOWN)
 

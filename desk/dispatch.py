@@ -280,18 +280,24 @@ def _refusal(conn: Connection, candidate: _Candidate, now_ms: int) -> tuple[str,
     if now_ms > candidate.expires_ms:
         return "expired", "it is too old to be of use"
     if row.kind in ("update", "resolved"):
-        first = _first_state(conn, row)
-        if first == "sending":
-            _put_off(conn, row, now_ms + ORDER_WAIT_MS, candidate.expires_ms)
-            _log(conn, row, "retrying", "the first message is still under way", now_ms)
-            return "waits", ""
-        if first not in TOLD:
-            return "skipped", "the first message never arrived"
+        too_early = _out_of_order(conn, candidate, now_ms)
+        if too_early is not None:
+            return too_early
     quiet_ms = _quiet_until_ms(row, now_ms)
     if quiet_ms and not candidate.is_retry:
         _put_off(conn, row, quiet_ms, quiet_ms + TTL_MS[row.kind])
         return "quiet", f"quiet hours {row.quiet}"
     return None
+
+
+def _out_of_order(conn: Connection, candidate: _Candidate, now_ms: int) -> tuple[str, str] | None:
+    """Return why nothing later can be said yet: nobody hears of an end before the beginning."""
+    first = _first_state(conn, candidate.row)
+    if first == "sending":
+        _put_off(conn, candidate.row, now_ms + ORDER_WAIT_MS, candidate.expires_ms)
+        _log(conn, candidate.row, "retrying", "the first message is still under way", now_ms)
+        return "waits", ""
+    return None if first in TOLD else ("skipped", "the first message never arrived")
 
 
 def _opted_out(conn: Connection, person: int, service: str) -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from desk.compose import STOP_MARK, Letter
-from desk.config import Url
 from desk.person import EmailAddress, Sender
 from desk.unsubscribe import token
+from model.address import WebAddress
 from model.plugin import Message
 
 
@@ -17,7 +17,7 @@ class Stationery:
     """What every message of this desk has in common."""
 
     name: str
-    url: Url
+    url: WebAddress
     sender: Sender
     reply_to: Sender | None
     secret: bytes

@@ -152,12 +152,13 @@ def _insert(conn: Connection, incident: Incident, more: Mapping[str, object]) ->
 
 
 def _join(conn: Connection, house: House, decision: Joined, now_ms: int) -> None:
-    """Add an alert, and tell those whom it affects in addition."""
-    records.link_alerts(conn, decision.incident.id, (decision.signal,))
-    grown = records.open_incidents(conn, (decision.incident.service,))[decision.incident.service]
-    # The weight of the new alert decides about the hold of whoever it adds.
-    impact = house.catalogue.touch(grown.service, decision.signal.labels).impact or grown.impact
-    telling.tell_affected(conn, house, replace(grown, impact=max(grown.impact, impact, key=weight)), now_ms)
+    """Add alerts, and tell those whom they affect in addition."""
+    old = decision.incident
+    records.link_alerts(conn, old.id, decision.signals)
+    grown = replace(old, signals=(*old.signals, *decision.signals))
+    # The weight of the new alerts decides about the hold of whoever they add.
+    impact = decide.worst(house.catalogue, old.service, grown.signals)
+    telling.tell_affected(conn, house, replace(grown, impact=max(old.impact, impact, key=weight)), now_ms)
 
 
 def _move(conn: Connection, house: House, decision: Moved, now_ms: int) -> None:

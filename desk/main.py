@@ -21,8 +21,9 @@ from desk.app import Desk
 from desk.catalogue import Catalogue
 from desk.catalogue_file import read_catalogue
 from desk.clock import monotonic_s, now_ms
-from desk.config import Config, Listen, read_config
+from desk.config import Config, read_config
 from desk.store import TooNew
+from model.address import Listen
 from model.misfit import Rejected
 
 EX_DATAERR: Final = 65

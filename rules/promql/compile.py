@@ -16,6 +16,7 @@ from rules.promql.binary import (
     with_number,
 )
 from rules.promql.check import kind_of
+from rules.promql.dialect import PROMETHEUS, Dialect
 from rules.promql.function import Arguments, Function, ScalarFunction
 from rules.promql.functions import FUNCTIONS
 from rules.promql.moment import Matrix, MatrixOf, Moment, ScalarOf, VectorOf, unnamed
@@ -34,7 +35,7 @@ from rules.promql.syntax import (
     VectorSelector,
     bare,
 )
-from rules.store import Row, Window
+from rules.store import LOOKBACK_MS, Row, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Compiler:
     """Makes closures; ``step_ms`` is the step of subqueries that name none."""
 
     step_ms: int
+    dialect: Dialect = PROMETHEUS
 
     def vector(self, node: Node) -> VectorOf:
         """Return the work of an instant vector; a scalar becomes one row without labels."""
@@ -51,7 +53,7 @@ class Compiler:
             return lambda moment: [(EMPTY, number(moment))]
         match node:
             case VectorSelector():
-                return _selected(node)
+                return _selected(node, self.dialect.edge_ms)
             case Call():
                 function = FUNCTIONS[node.function]
                 assert isinstance(function, Function), "the kind was checked"
@@ -84,17 +86,18 @@ class Compiler:
 
     def matrix(self, node: Node) -> Matrix:
         """Return where the windows of a range vector come from."""
-        node = bare(node)
+        node, edge_ms = bare(node), self.dialect.edge_ms
         if isinstance(node, Subquery):
             step_ms = node.step_ms or self.step_ms
-            return Matrix(stepped(self.vector(node.inner), node, step_ms), node.range_ms, node.shift)
+            return Matrix(stepped(self.vector(node.inner), node, step_ms, edge_ms), node.range_ms, node.shift)
         assert isinstance(node, MatrixSelector), "the kind was checked"
-        return Matrix(_windows(node), node.range_ms, node.shift)
+        return Matrix(_windows(node, edge_ms), node.range_ms, node.shift)
 
     def _arguments(self, node: Call) -> Arguments:
         arguments = [(bare(argument), kind_of(argument)) for argument in node.arguments]
         return Arguments(
             node,
+            self.dialect,
             tuple(self.scalar(argument) for argument, kind in arguments if kind == "scalar"),
             tuple(argument.value for argument, _ in arguments if isinstance(argument, Text)),
             tuple(self.vector(argument) for argument, kind in arguments if kind == "vector"),
@@ -134,19 +137,19 @@ def _constant(value: float) -> ScalarOf:
     return lambda _: value
 
 
-def _selected(node: VectorSelector) -> VectorOf:
-    selector, shift = node.selector, node.shift
+def _selected(node: VectorSelector, edge_ms: int) -> VectorOf:
+    selector, shift, lookback_ms = node.selector, node.shift, LOOKBACK_MS + edge_ms
 
     def evaluate(moment: Moment) -> list[Row]:
-        rows = moment.store.values_at(selector, moment.shifted_ms(shift))
+        rows = moment.store.values_at(selector, moment.shifted_ms(shift), lookback_ms)
         moment.spend(len(rows))
         return rows
 
     return evaluate
 
 
-def _windows(node: MatrixSelector) -> MatrixOf:
-    selector, shift, range_ms = node.selector, node.shift, node.range_ms
+def _windows(node: MatrixSelector, edge_ms: int) -> MatrixOf:
+    selector, shift, range_ms = node.selector, node.shift, node.range_ms + edge_ms
 
     def windows(moment: Moment) -> Iterator[Window]:
         until_ms = moment.shifted_ms(shift)

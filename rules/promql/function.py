@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rules.promql.dialect import Dialect
 from rules.promql.moment import Matrix, ScalarOf, VectorOf
 from rules.promql.syntax import Call, Kind
 
@@ -17,6 +18,7 @@ class Arguments:
     """
 
     call: Call
+    dialect: Dialect
     scalars: tuple[ScalarOf, ...]
     strings: tuple[str, ...]
     vectors: tuple[VectorOf, ...]

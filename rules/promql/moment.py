@@ -31,27 +31,32 @@ class Budget:
 class Moment:
     """One evaluation: the store, the time, and what may still be read.
 
-    ``outer_ms`` is the time of the whole expression, which ``@ start()`` and ``@ end()`` mean.
+    ``first_ms`` and ``last_ms`` are the ends of the whole query, which ``@ start()`` and ``@ end()`` mean.
     """
 
-    __slots__ = ("at_ms", "budget", "outer_ms", "store")
+    __slots__ = ("at_ms", "budget", "first_ms", "last_ms", "store")
 
-    def __init__(self, store: Store, at_ms: int, outer_ms: int, budget: Budget) -> None:
+    def __init__(self, store: Store, at_ms: int, first_ms: int, last_ms: int, budget: Budget) -> None:
         self.store = store
         self.at_ms = at_ms
-        self.outer_ms = outer_ms
+        self.first_ms = first_ms
+        self.last_ms = last_ms
         self.budget = budget
 
     def at(self, at_ms: int) -> Moment:
         """Return the same evaluation at another time."""
-        return Moment(self.store, at_ms, self.outer_ms, self.budget)
+        return Moment(self.store, at_ms, self.first_ms, self.last_ms, self.budget)
 
     def shifted_ms(self, shift: Shift) -> int:
         """Return the time that a selector with this offset and ``@`` looks from."""
         anchor = shift.anchor
         if anchor is None:
             return self.at_ms - shift.offset_ms
-        return (anchor if isinstance(anchor, int) else self.outer_ms) - shift.offset_ms
+        if anchor == "start":
+            anchor = self.first_ms
+        elif anchor == "end":
+            anchor = self.last_ms
+        return anchor - shift.offset_ms
 
     def spend(self, samples: int) -> None:
         """Count samples that were read; raise ``QueryError`` when they are too many."""

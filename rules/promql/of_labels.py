@@ -13,7 +13,7 @@ from model.misfit import Misfit
 from rules.promql.function import Arguments, Function
 from rules.promql.moment import Moment, VectorOf, distinct, forget_surplus
 from rules.promql.syntax import MatrixSelector, Node, VectorSelector, bare
-from rules.store import Row
+from rules.store import LOOKBACK_MS, Row
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REFERENCE: Final = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[a-zA-Z0-9_]+)|\{(?P<braced>[a-zA-Z0-9_]+)\})")
@@ -120,10 +120,11 @@ def absent_labels(node: Node) -> Labels:
 def _timestamp(arguments: Arguments) -> VectorOf:
     """Make ``timestamp``: when a selector's samples were taken; of any other vector, now."""
     node, vector = bare(arguments.call.arguments[0]), arguments.vector
+    lookback_ms = LOOKBACK_MS + arguments.dialect.edge_ms
 
     def of_samples(moment: Moment) -> list[Row]:
         assert isinstance(node, VectorSelector), "chosen below"
-        times = moment.store.times_at(node.selector, moment.shifted_ms(node.shift))
+        times = moment.store.times_at(node.selector, moment.shifted_ms(node.shift), lookback_ms)
         moment.spend(len(times))
         return distinct([(labels.nameless(), at_ms / 1000) for labels, at_ms in times])
 

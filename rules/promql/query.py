@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 from model.labels import EMPTY, Labels
 from rules.promql.check import KIND_WORDS, check
 from rules.promql.compile import Compiler
+from rules.promql.dialect import Compat, Dialect
 from rules.promql.moment import Budget, Moment, QueryError, ScalarOf, VectorOf, distinct
 from rules.promql.parser import parse
+from rules.promql.subquery import STEPS_MAX
 from rules.promql.syntax import (
     Kind,
     MatrixSelector,
@@ -19,10 +21,21 @@ from rules.promql.syntax import (
     VectorSelector,
     children,
 )
-from rules.store import LOOKBACK_MS, Store
+from rules.store import LOOKBACK_MS, Selector, Store
 
 STEP_MS: Final = 60_000
 """The step of a subquery that names none: Prometheus' default evaluation interval."""
+
+
+class Read(NamedTuple):
+    """A selector, how far before the moment of evaluation it reads, and where it stands in the text.
+
+    A fixed ``@`` time is not counted.
+    """
+
+    selector: Selector
+    back_ms: int
+    at: int
 
 
 class Point(NamedTuple):
@@ -36,52 +49,82 @@ class Point(NamedTuple):
 class Query:
     """An expression, ready to be evaluated again and again against one store at a time.
 
-    ``metrics`` are the metric names that its selectors read; the empty name stands for any.
-    ``lookback_ms`` is how far before the moment of evaluation it reads; a fixed ``@`` time is not counted.
+    ``reads`` are its selectors in the order written.
     """
 
     text: str
     tree: Node
     kind: Kind
-    metrics: frozenset[str]
-    lookback_ms: int
+    reads: tuple[Read, ...]
     _work: VectorOf | ScalarOf | None = field(repr=False, compare=False)
+    metrics: frozenset[str] = field(init=False)
+    """The metric names that its selectors read; the empty name stands for any."""
+    lookback_ms: int = field(init=False)
+    """How far before the moment of evaluation it reads."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", frozenset(read.selector.name for read in self.reads))
+        object.__setattr__(self, "lookback_ms", max((0, *(read.back_ms for read in self.reads))))
 
     def at(self, store: Store, at_ms: int) -> tuple[Point, ...]:
         """Return the result at this time; a scalar is one point without labels.
 
         Raises ``QueryError`` where the samples allow no result, and for a string or a range vector.
         """
+        return self._points(Moment(store, at_ms, at_ms, at_ms, Budget()))
+
+    def between(
+        self, store: Store, first_ms: int, last_ms: int, step_ms: int
+    ) -> dict[Labels, list[tuple[int, float]]]:
+        """Return the times and values of each series at every step from the first to the last time.
+
+        A scalar is one series without labels. Raises ``QueryError`` as ``at`` does.
+        """
+        if (last_ms - first_ms) // step_ms >= STEPS_MAX:
+            raise QueryError(f"the query takes more than {STEPS_MAX} steps")
+        found: dict[Labels, list[tuple[int, float]]] = {}
+        budget = Budget()
+        for at_ms in range(first_ms, last_ms + 1, step_ms):
+            for labels, value in self._points(Moment(store, at_ms, first_ms, last_ms, budget)):
+                found.setdefault(labels, []).append((at_ms, value))
+        return {labels: found[labels] for labels in sorted(found, key=lambda each: each.pairs)}
+
+    def _points(self, moment: Moment) -> tuple[Point, ...]:
         if self._work is None:
             raise QueryError(f"the expression is {KIND_WORDS[self.kind]}, which has no value at one moment")
-        result = self._work(Moment(store, at_ms, at_ms, Budget()))
+        result = self._work(moment)
         if isinstance(result, float):
             return (Point(EMPTY, result),)
         return tuple(map(Point._make, distinct(result)))
 
 
-def compile_query(text: str, step_ms: int = STEP_MS) -> Query:
-    """Return an expression ready for use; raise ``Misfit`` with the offset of its first mistake."""
+def compile_query(
+    text: str, step_ms: int = STEP_MS, compat: Compat = "prometheus3", *, experimental: bool = False
+) -> Query:
+    """Return an expression ready for use; raise ``Misfit`` with the offset of its first mistake.
+
+    ``step_ms`` is the step of subqueries that name none. ``compat`` tells which Prometheus' meaning of ranges
+    holds; ``experimental`` allows what Prometheus has behind its switch for experimental functions.
+    """
+    dialect = Dialect(compat, experimental)
     tree = parse(text)
     kind = check(tree)
-    compiler = Compiler(step_ms)
+    compiler = Compiler(step_ms, dialect)
     work: VectorOf | ScalarOf | None = None
     if kind == "vector":
         work = compiler.vector(tree)
     elif kind == "scalar":
         work = compiler.scalar(tree)
-    reads = list(_reads(tree, 0))
-    names = frozenset(name for name, _ in reads)
-    return Query(text, tree, kind, names, max((0, *(back_ms for _, back_ms in reads))), work)
+    return Query(text, tree, kind, tuple(_reads(tree, 0)), work)
 
 
-def _reads(node: Node, outer_ms: int) -> Iterator[tuple[str, int]]:
-    """Yield the metric name of each selector and how far back it reads."""
+def _reads(node: Node, outer_ms: int) -> Iterator[Read]:
+    """Yield each selector and how far back it reads."""
     match node:
         case VectorSelector():
-            yield node.selector.name, outer_ms + LOOKBACK_MS + node.shift.offset_ms
+            yield Read(node.selector, outer_ms + LOOKBACK_MS + node.shift.offset_ms, node.at)
         case MatrixSelector():
-            yield node.selector.name, outer_ms + node.range_ms + node.shift.offset_ms
+            yield Read(node.selector, outer_ms + node.range_ms + node.shift.offset_ms, node.at)
         case Subquery():
             yield from _reads(node.inner, outer_ms + node.range_ms + node.shift.offset_ms)
         case _:

@@ -18,13 +18,13 @@ STEP_SAMPLES: Final = 10
 """What a step counts as, even where it finds nothing, so that nested subqueries come to an end."""
 
 
-def stepped(inner: VectorOf, node: Subquery, step_ms: int) -> MatrixOf:
+def stepped(inner: VectorOf, node: Subquery, step_ms: int, edge_ms: int) -> MatrixOf:
     """Make the windows of a subquery; its steps are absolute multiples of the step, so they never drift."""
     shift, range_ms = node.shift, node.range_ms
 
     def windows(moment: Moment) -> Iterator[Window]:
         until_ms = moment.shifted_ms(shift)
-        first_ms = (until_ms - range_ms) // step_ms * step_ms + step_ms
+        first_ms = (until_ms - range_ms - edge_ms) // step_ms * step_ms + step_ms
         if (until_ms - first_ms) // step_ms >= STEPS_MAX:
             raise QueryError(f"the subquery takes more than {STEPS_MAX} steps")
         found: dict[Labels, tuple[array[int], array[float]]] = {}

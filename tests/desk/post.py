@@ -81,7 +81,7 @@ class Post:
                 self.mails.append(Mail(tuple(envelope.rcpt_tos), envelope.content))
                 self.arrived.notify_all()
         if cut:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return answer
 

@@ -77,8 +77,7 @@ def test_a_reason_survives_the_store() -> None:
 
 @given(st.text(max_size=20), st.sampled_from(["CheckoutDown", "CheckoutSlow"]))
 def test_no_label_whatever_it_says_reaches_somebody_outside(value: str, name: str) -> None:
-    labels = {"region": value} if value else {}
-    found = audience(CATALOGUE, "checkout", [town.signal(name, **labels)])
+    found = audience(CATALOGUE, "checkout", [town.signal(name, region=value)])
     for one in found.people:
         assert any(ref.text == "checkout" for ref in one.customer.uses)
         assert name == "CheckoutDown" or one.customer.tags["region"] == value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.config import Listen, password, read_config
+from desk.config import password, read_config
 from model.misfit import Rejected
 from tests.desk import town
 
@@ -33,11 +33,6 @@ def test_listening_beyond_this_machine_is_refused(address: str, tmp_path: Path) 
     text = town.CONFIG.replace("listen: 127.0.0.1:0", f'listen: "{address}"')
     [problem] = problems(text, tmp_path)
     assert problem.startswith("desk.yaml:3:")
-
-
-def test_both_loopback_families_can_be_listened_on() -> None:
-    assert Listen.parse("[::1]:80") == Listen("::1", 80)
-    assert str(Listen.parse("[::1]:80")) == "[::1]:80"
 
 
 def test_every_mistake_is_said_with_its_place(tmp_path: Path) -> None:

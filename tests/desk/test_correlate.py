@@ -54,7 +54,7 @@ def test_a_second_alert_joins_the_open_incident() -> None:
     one, two = town.signal(), town.signal(instance="web2")
     [joined] = correlate(incident(one), [two])
     assert isinstance(joined, Joined)
-    assert joined.signal == two
+    assert joined.signals == (two,)
 
 
 def test_a_repeated_alert_changes_nothing() -> None:

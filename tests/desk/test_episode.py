@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from desk import schema
 from desk.dispatch import Idle, Task
+from desk.incident import Signal
 from desk.outbox import MINUTE_MS
 from model.outcome import Healing, Remedy
 from model.plugin import Undelivered
@@ -33,11 +34,11 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield found
 
 
-def slow(**more: str) -> town.Signal:
-    return town.signal("CheckoutSlow", remedy=ACTING, **{"region": "eu", **more})
+def slow() -> Signal:
+    return town.signal("CheckoutSlow", remedy=ACTING, region="eu")
 
 
-def heal(stage: Stage, signal: town.Signal) -> None:
+def heal(stage: Stage, signal: Signal) -> None:
     stage.hear(town.ended(signal, stage.now_ms, VERIFYING))
     stage.hear(town.ended(signal, stage.now_ms, FIXED))
 
@@ -234,6 +235,7 @@ def test_a_failed_repair_calls_the_team_once_and_the_incident_stays_open(stage: 
     assert "nginx -t says no." in letter.text
     assert not [name for name, _ in letter.headers if name.startswith("List-")]
     incident = stage.incident()
+    assert [one["team"] for one in incident["called"]] == ["payments"]
     assert incident["escalated"]
     assert incident["resolved_ms"] is None
 

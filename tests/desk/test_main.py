@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ PEOPLE = {ADA, BEN, CLEO}
 
 def smtp(port: int) -> str:
     return f'smtp: {{host: 127.0.0.1, port: {port}, from: "Example Shop <status@shop.example>"}}\n'
+
+
+def arrived(post: Post, count: int) -> bool:
+    return len(post.mails) >= count
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,7 @@ def test_a_kill_in_the_middle_of_many_mails_forgets_nobody(tmp_path: Path, post:
     with desk:
         assert desk.post([alert()]).status == 200
         for share in (30, 90, 170, 260):
-            post.wait(lambda share=share: len(post.mails) >= share)
+            post.wait(partial(arrived, post, share))
             desk.kill()
             desk.start()
         post.wait(lambda: len({mail.to for mail in post.mails}) == 302, 30)
@@ -208,7 +213,7 @@ def test_sound_alerts_beside_bad_ones_are_stored_before_the_answer(quiet_desk: S
 
 def test_what_labels_say_stays_text(quiet_desk: Serving) -> None:
     evil = "<script>alert(1)</script>\r\nBcc: x@y.example\x00"
-    one = alert("CheckoutDown", evil=evil, instance=evil)
+    one = alert("CheckoutDown", evil=evil)
     one["annotations"] = {
         "notice": evil,
         "summary": evil,
@@ -216,7 +221,8 @@ def test_what_labels_say_stays_text(quiet_desk: Serving) -> None:
         "beforehand_reason": evil,
     }
     assert quiet_desk.post([one]).status == 200
-    until(lambda: len(quiet_desk.incidents()[0]["told"]) == 4, "everybody and the team are told")
+    until(lambda: len(quiet_desk.incidents()[0]["told"]) == 3, "everybody is told")
+    until(lambda: len(quiet_desk.incidents()[0]["called"]) == 1, "the team is called")
     for path in ("/", "/history", "/mailbox", "/incidents/" + quiet_desk.incidents()[0]["id"]):
         reply = quiet_desk.ask(path)
         assert reply.status == 200

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,17 @@ def put(key: str) -> sa.Insert:
     return schema.meta.insert().values(key=key, value="x")
 
 
+def write(conn: Connection, key: str) -> int:
+    return conn.execute(put(key)).rowcount
+
+
 def keys(store: Store) -> set[str]:
     with store.reading() as conn:
         return {row.key for row in conn.execute(sa.select(schema.meta.c.key))} - {"version"}
 
 
 def test_what_was_promised_is_there(store: Store) -> None:
-    futures = [store.write(lambda conn, n=n: conn.execute(put(f"k{n}")).rowcount) for n in range(500)]
+    futures = [store.write(partial(write, key=f"k{n}")) for n in range(500)]
     assert {future.result(10) for future in futures} == {1}
     assert len(keys(store)) == 500
 

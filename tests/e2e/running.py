@@ -132,7 +132,7 @@ class Running:
         return "--state", str(self.installation.state / room)
 
     def start(self) -> None:
-        """Start both at once and wait until both answer and the agent has seen every service."""
+        """Start both at once and wait until both answer and know of what they watch."""
         self.desk.launch()
         self.agent.launch()
         self.desk.wait_ready()
@@ -140,9 +140,14 @@ class Running:
         self.wait_watching()
 
     def wait_watching(self) -> None:
-        """Wait until every process that is watched was seen alive."""
+        """Wait until the agent has seen every process that it watches alive, and the desk has heard of the agent."""
         names = [watch.service for watch in self.installation.watches]
         until(lambda: all(map(self._sees, names)), 10, f"the agent sees {names}", self.story)
+        until(self._heard, 10, "the desk has heard of the agent", self.story)
+
+    def _heard(self) -> bool:
+        alerts = get(self.installation.desk_port.number, "/api/v2/alerts").json()
+        return any(alert["labels"]["alertname"] == "Watchdog" for alert in alerts)
 
     def _sees(self, service: str) -> bool:
         lines = get(self.installation.agent_port.number, "/metrics").text.splitlines()

@@ -87,6 +87,7 @@ def test_a_kept_connection_that_died_is_replaced(line: Line, post: Post) -> None
     session = line
     assert isinstance(session, mail._Session)
     assert session._smtp is not None
+    assert session._smtp.sock is not None
     session._smtp.sock.shutdown(socket.SHUT_RDWR)
     assert line.say(another(2), soon()).startswith("250")
     assert len(post.mails) == 2
