@@ -10,12 +10,13 @@ from typing import Final
 from agent import files
 from agent.config import load
 from model.misfit import Place, Problem, Rejected
-from model.yaml_tree import FILE_BYTES_MAX, Limits, Mapping, read_tree
+from model.yaml_tree import Limits, Mapping, read_tree
 from remediations.playbook import load_playbook
 from rules.file import load_rules
 
 _SUFFIXES: Final = (".yml", ".yaml")
-_LOOSE: Final = Limits(nodes_max=500_000, aliases_max=10_000)
+# Enough to tell what a file is; whoever knows it then reads it by limits of their own.
+_LOOSE: Final = Limits(file_bytes_max=64 << 20, nodes_max=4_000_000, aliases_max=10_000)
 
 
 def check(paths: Iterable[Path]) -> tuple[list[Problem], int]:
@@ -46,7 +47,7 @@ def _files(path: Path) -> list[Path]:
 
 def _check(file: Path) -> None:
     """Raise ``Rejected`` when the file is wrong."""
-    data = files.read(file, FILE_BYTES_MAX)
+    data = files.read(file, _LOOSE.file_bytes_max)
     tree, _ = read_tree(data, str(file), _LOOSE)
     keys = {key.text for key, _ in tree.pairs} if isinstance(tree, Mapping) else set()
     if "probes" in keys:

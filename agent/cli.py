@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import logging
 import os
@@ -16,8 +17,10 @@ from agent import check, demo, supervise
 from agent.clock import Clock
 from agent.config import load
 from agent.daemon import Daemon
+from agent.memory import Newer
 from agent.state import StateDirectory, Taken, default_state, switch_file
 from model.misfit import Rejected
+from remediations.journal import JournalLost
 from remediations.kill_switch import KillSwitch
 
 EX_OK: Final = 0
@@ -81,18 +84,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _agent(options: argparse.Namespace) -> int:
     try:
-        state = StateDirectory(options.state)
-    except Taken as taken:
-        print(taken, file=sys.stderr)
-        return EX_FAILED
-    try:
-        daemon = Daemon(load(options.config), socket.gethostname(), state, lambda: load(options.config))
-        return daemon.run()
+        with contextlib.closing(StateDirectory(options.state)) as state:
+            installation = load(options.config)
+            daemon = Daemon(installation, socket.gethostname(), state, lambda: load(options.config))
+            return daemon.run()
     except Rejected as refused:
         print(refused, file=sys.stderr)
         return EX_CONFIG
-    finally:
-        state.close()
+    except (Taken, Newer, JournalLost) as fact:
+        print(fact, file=sys.stderr)
+        return EX_FAILED
+    except OSError as wrong:
+        print(f"the agent cannot start: {wrong}", file=sys.stderr)
+        return EX_FAILED
 
 
 def _desk(words: list[str]) -> int:

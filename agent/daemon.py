@@ -237,12 +237,14 @@ class Daemon:
             return self._journal.recent(self._clock.now_ms() - day)
 
         return {
-            "/-/healthy": lambda: Answer(b"healthy\n"),
-            "/-/ready": lambda: self.ask(lambda: Answer(b"ready\n")),
-            "/metrics": lambda: Answer(exposition(self.ask(self._rows), self._declared()), CONTENT_TYPE),
-            "/api/v1/alerts": lambda: as_json(report.alerts(self.ask(self._walk.judge.alerts))),
-            "/api/v1/rules": lambda: as_json(report.rules(self.ask(self._walk.judge.statuses))),
-            "/api/v1/runs": lambda: as_json(report.runs(self.ask(recent))),
+            "/-/healthy": Route(lambda _: Answer(b"healthy\n")),
+            "/-/ready": Route(lambda _: self.ask(lambda: Answer(b"ready\n"))),
+            "/metrics": Route(
+                lambda _: Answer(exposition(self.ask(self._rows), self._declared()), CONTENT_TYPE)
+            ),
+            "/api/v1/alerts": Route(lambda _: as_json(report.alerts(self.ask(self._walk.judge.alerts)))),
+            "/api/v1/rules": Route(lambda _: as_json(report.rules(self.ask(self._walk.judge.statuses)))),
+            "/api/v1/runs": Route(lambda _: as_json(report.runs(self.ask(recent)))),
         }
 
     def _rows(self) -> list[Any]:

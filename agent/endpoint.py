@@ -1,20 +1,32 @@
-"""The agent's own HTTP endpoint: metrics, alerts, rules and health, for loopback only."""
+"""The agent's own HTTP endpoint, for loopback only: requests in, answers out, each within its bounds."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from agent.origin import is_foreign, is_local
 
 REQUESTS_AT_ONCE_MAX: Final = 8
+KEPT_AT_ONCE_MAX: Final = 4
+REQUESTS_PER_CONNECTION_MAX: Final = 1_000
+BODY_BYTES_MAX: Final = 262_144
+FIELDS_MAX: Final = 1_000
 TIMEOUT_S: Final = 5
+
+FORM: Final = "application/x-www-form-urlencoded"
+READ: Final = ("GET",)
+READ_OR_FORM: Final = ("GET", "POST")
+CHANGE: Final = ("POST", "PUT")
+OPEN: Final = "<name>"
 
 log = logging.getLogger("beforehand.endpoint")
 
@@ -28,7 +40,28 @@ class Answer:
     status: int = 200
 
 
-Route = Callable[[], Answer]
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: parameters of address and form, and the part of the path that a route leaves open."""
+
+    parameters: Mapping[str, tuple[str, ...]]
+    part: str = ""
+
+    def one(self, name: str, default: str = "") -> str:
+        """Return the first value of a parameter."""
+        return self.parameters.get(name, (default,))[0]
+
+    def each(self, name: str) -> tuple[str, ...]:
+        """Return every value of a parameter."""
+        return self.parameters.get(name, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers, and to which methods; GET stands for HEAD as well."""
+
+    answer: Callable[[Request], Answer]
+    methods: tuple[str, ...] = READ
 
 
 def as_json(value: Any, status: int = 200) -> Answer:
@@ -37,10 +70,13 @@ def as_json(value: Any, status: int = 200) -> Answer:
 
 
 class Endpoint:
-    """Serves GET routes on threads of its own, a few at once, none longer than its time-out."""
+    """Serves routes on threads of its own, a few at once, none longer than its time-out.
+
+    A path may leave its part before the last open: ``/label/<name>/values`` answers ``/label/job/values``.
+    """
 
     def __init__(self, host: str, port: int, routes: Mapping[str, Route]) -> None:
-        self._server = _Server((host, port), _handler(routes))
+        self._server = _Server((host, port), routes)
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
 
     @property
@@ -63,11 +99,13 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, address: tuple[str, int], routes: Mapping[str, Route]) -> None:
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         self._room = threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX)
-        super().__init__(address, handler)
+        self._kept = threading.BoundedSemaphore(KEPT_AT_ONCE_MAX)
+        self.routes = routes
+        super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer on a thread when there is room, otherwise hang up."""
@@ -87,48 +125,128 @@ class _Server(ThreadingHTTPServer):
         """Log instead of printing a traceback: a caller that hangs up is no news."""
         log.debug("a request from %s ended early", client_address)
 
+    def keep(self) -> bool:
+        """Tell whether one more connection may stay open after its answer, so that others find room."""
+        return self._kept.acquire(blocking=False)
 
-def _handler(routes: Mapping[str, Route]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = TIMEOUT_S
-        protocol_version = "HTTP/1.0"
-        server_version = "beforehand"
-        sys_version = ""
+    def let_go(self) -> None:
+        """Count a kept connection as closed."""
+        self._kept.release()
 
-        def do_GET(self) -> None:
-            route = routes.get(urlsplit(self.path).path)
-            if not _local(self.headers.get("Host", "")):
-                self._say(Answer(b"this address is not served here\n", status=421))
-            elif route is None:
-                self._say(Answer(b"not found\n", status=404))
-            else:
-                self._say(_answer(route))
+    def find(self, path: str) -> tuple[Route, str] | None:
+        """Return who answers this path, and the part that the route leaves open."""
+        route = self.routes.get(path)
+        if route is not None:
+            return route, ""
+        parts = path.split("/")
+        route = self.routes.get("/".join((*parts[:-2], OPEN, parts[-1])))
+        return (route, unquote(parts[-2])) if route is not None else None
 
-        def _say(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.kind)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection, which a few callers may keep for further requests."""
+
+    server: _Server
+    timeout = TIMEOUT_S
+    protocol_version = "HTTP/1.1"
+    server_version = "beforehand"
+    sys_version = ""
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    answered = 0
+    kept = False
+
+    def do_GET(self) -> None:
+        self._say(self._answer())
+
+    def do_HEAD(self) -> None:
+        self._say(self._answer())
+
+    def do_POST(self) -> None:
+        self._say(self._answer())
+
+    def do_PUT(self) -> None:
+        self._say(self._answer())
+
+    def finish(self) -> None:
+        """Let another connection be kept instead of this one."""
+        if self.kept:
+            self.server.let_go()
+        super().finish()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self) -> Answer:
+        address = urlsplit(self.path)
+        found = self.server.find(address.path)
+        method = "GET" if self.command == "HEAD" else self.command
+        body = self._body()
+        if isinstance(body, Answer):
+            return body
+        refusal = self._refusal(method, found[0] if found else None)
+        if refusal is not None or found is None:
+            return refusal or Answer(b"not found\n", status=404)
+        text = "&".join(part for part in (body, address.query) if part)
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        except ValueError:
+            return Answer(b"more parameters than are read here\n", status=400)
+        parameters: dict[str, tuple[str, ...]] = {}
+        for name, value in pairs:
+            parameters[name] = (*parameters.get(name, ()), value)
+        try:
+            return found[0].answer(Request(parameters, found[1]))
+        except TimeoutError:
+            return Answer(b"the agent is busy\n", status=503)
+
+    def _refusal(self, method: str, route: Route | None) -> Answer | None:
+        """Return why this request is not served, if so."""
+        host = self.headers.get("Host", "")
+        if not is_local(host):
+            return Answer(b"this address is not served here\n", status=421)
+        if route is None:
+            return Answer(b"not found\n", status=404)
+        if method not in route.methods:
+            words = " or ".join(route.methods)
+            return Answer(f"only {words} requests are answered here\n".encode(), status=405)
+        foreign = is_foreign(host, self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site"))
+        if method != "GET" and foreign:
+            return Answer(b"a page of another origin may not ask for this\n", status=403)
+        return None
+
+    def _body(self) -> str | Answer:
+        """Return the form that came with the request, or why it is not read; the connection then ends."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            self.close_connection = True
+            return Answer(b"say the length of the body in Content-Length\n", status=411)
+        if len(length) > 9 or int(length) > BODY_BYTES_MAX:
+            self.close_connection = True
+            return Answer(f"at most {BODY_BYTES_MAX} bytes are read\n".encode(), status=413)
+        body = self.rfile.read(int(length))
+        kind = self.headers.get_content_type()
+        return body.decode("utf-8", "replace") if kind == FORM and self.command == "POST" else ""
+
+    def _say(self, answer: Answer) -> None:
+        self._decide_to_keep()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            found = self.server.find(urlsplit(self.path).path)
+            self.send_header("Allow", ", ".join(found[0].methods if found else ()))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    return Handler
-
-
-def _answer(route: Route) -> Answer:
-    try:
-        return route()
-    except TimeoutError:
-        return Answer(b"the agent is busy\n", status=503)
-
-
-def _local(host: str) -> bool:
-    """Tell whether a Host header names this machine's loopback; a page that rebinds DNS to us does not."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+    def _decide_to_keep(self) -> None:
+        """Keep the connection where the caller wants it and there is room for others beside it."""
+        self.answered += 1
+        if not self.close_connection and not self.kept:
+            self.kept = self.server.keep()
+        if not self.kept or self.answered >= REQUESTS_PER_CONNECTION_MAX:
+            self.close_connection = True

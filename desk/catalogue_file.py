@@ -34,12 +34,19 @@ def read_catalogue(config: Config, beside: Path) -> Catalogue:
     for name in config.catalogue:
         path = beside / name
         try:
-            files.append(decode(read_bytes(path, config.place), str(path), CatalogueFile, LIMITS))
+            data = read_bytes(path, config.place, LIMITS.file_bytes_max)
+            files.append(decode(data, str(path), CatalogueFile, LIMITS))
         except Rejected as wrong:
             problems += wrong.problems
     if problems:
         raise Rejected(tuple(problems))
     return joined(files)
+
+
+def check_alone(path: Path) -> CatalogueFile:
+    """Return one file of a catalogue, whose other files may hold what it names; raises ``Rejected``."""
+    data = read_bytes(path, Place(str(path)), LIMITS.file_bytes_max)
+    return decode(data, str(path), CatalogueFile, LIMITS)
 
 
 def joined(files: Iterable[CatalogueFile]) -> Catalogue:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from desk import correlate as decide
 from desk import outbox, records, schema, telling
-from desk.correlate import Ended, Joined, LostSight, Moved, Opened, Sight, WasOver
+from desk.correlate import Ended, Ignored, Joined, LostSight, Moved, Opened, Sight, WasOver
 from desk.escalation import patience_ends_ms, reason_to_escalate
 from desk.incident import Change, Incident, Signal, weight
 from desk.intake import is_news, merge, same_episode
@@ -50,16 +50,26 @@ def receive(conn: Connection, house: House, signals: Sequence[Signal], now_ms: i
         if news:
             changes.append(Change(merged, fresh))
         # Hearing of an agent is the point of its Watchdog, so that is written each time.
-        if news or signal.name == "Watchdog" or (old and merged.ends_ms - old.ends_ms >= EXTENSION_MS):
+        if news or signal.name == "Watchdog" or _outlasts(merged, old, now_ms):
             saved.append(merged)
     records.save_signals(conn, saved)
     records.save_doubts(conn, house.catalogue, (change.signal for change in changes))
     records.hear_agents(conn, saved)
-    if not changes:
+    touched = {
+        touch.service
+        for change in changes
+        for touch in house.catalogue.touches(change.signal.labels)
+        if touch.impact not in (None, Impact.UNKNOWN)
+    }
+    if not touched:
         return Outcome(False, 0)
-    touched = {touch.service for change in changes for touch in house.catalogue.touches(change.signal.labels)}
-    due_ms = _carry_out(conn, house, changes, touched, now_ms)
-    return Outcome(True, due_ms)
+    return Outcome(True, _carry_out(conn, house, changes, touched, now_ms))
+
+
+def _outlasts(new: Signal, old: Signal | None, now_ms: int) -> bool:
+    """Tell whether an end moved far enough to be written; a repetition as such is not worth a write."""
+    assert old is not None, "an alert that is not known is news"
+    return new.ends_ms - old.ends_ms >= min(EXTENSION_MS, (new.ends_ms - now_ms) // 8)
 
 
 def tick(conn: Connection, house: House, now_ms: int) -> Outcome:
@@ -74,7 +84,8 @@ def _carry_out(
     sight = records.sight(conn, house.started_ms, now_ms)
     services = None if services is None else tuple(services)
     incidents = records.open_incidents(conn, services)
-    for decision in decide.correlate(house.catalogue, incidents, changes, now_ms, sight):
+    decisions = decide.correlate(house.catalogue, incidents, changes, now_ms, sight)
+    for decision in decisions:
         if isinstance(decision, Opened):
             _open(conn, house, decision, now_ms)
         elif isinstance(decision, Joined):
@@ -89,7 +100,8 @@ def _carry_out(
             _end(conn, house, decision, now_ms)
         elif isinstance(decision, WasOver):
             _record(conn, house, decision, now_ms)
-    still_open = records.open_incidents(conn, services)
+    changed = any(not isinstance(decision, Ignored) for decision in decisions)
+    still_open = records.open_incidents(conn, services) if changed else incidents
     return min(
         filter(None, (_look_after(conn, house, one, now_ms, sight) for one in still_open.values())), default=0
     )

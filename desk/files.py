@@ -10,13 +10,16 @@ from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import FILE_BYTES_MAX
 
 
-def read_bytes(path: Path, named_at: Place) -> bytes:
-    """Return a regular file's bytes, or raise ``Rejected`` at the line that names it."""
+def read_bytes(path: Path, named_at: Place, bytes_max: int = FILE_BYTES_MAX) -> bytes:
+    """Return a regular file's bytes, or raise ``Rejected`` at the line that names it.
+
+    One byte more than ``bytes_max`` is read at most, so that whoever decodes them sees the excess.
+    """
     try:
         with open(path, "rb", opener=_not_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _refused(named_at, f"{path.name} is not a regular file", "name a file")
-            return file.read(FILE_BYTES_MAX + 1)
+            return file.read(bytes_max + 1)
     except OSError as wrong:
         sentence = f"{path.name} cannot be read: {wrong.strerror}"
         raise _refused(named_at, sentence, "create it, or mend the path") from None

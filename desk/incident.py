@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from desk.view import Impact, IncidentState
@@ -34,7 +34,8 @@ class Signal:
     """One alert as the desk holds it; its identity is its labels, and times are ms since 1970 in UTC.
 
     ``ends_ms`` lies ahead while it fires. ``guessed`` says that nobody named the end and the desk set it;
-    ``over`` says that somebody reported the end, as against a word that never came again.
+    ``over`` says that somebody reported the end, as against a word that never came again. ``remedy`` is how
+    its healing stands, as its agent reports it in the annotations.
     """
 
     key: str
@@ -46,11 +47,11 @@ class Signal:
     guessed: bool = False
     over: bool = False
     source: str = ""
+    remedy: Remedy | None = field(init=False, compare=False)
 
-    @property
-    def remedy(self) -> Remedy | None:
-        """How its healing stands, as its agent reports it."""
-        return Remedy.of(self.annotations)
+    def __post_init__(self) -> None:
+        # Read once: every decision about an incident asks each of its alerts several times.
+        object.__setattr__(self, "remedy", Remedy.of(self.annotations))
 
     @property
     def name(self) -> str:

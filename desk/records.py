@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +21,7 @@ from desk.view import Impact, IncidentState
 from model.labels import Labels
 
 KEYS_PER_QUERY: Final = 500
+TEXTS_READ_MAX: Final = 10_000  # alerts of open incidents are read again and again
 AGENT_FORGOTTEN_MS: Final = 86_400_000
 
 
@@ -37,8 +40,8 @@ def signal_of(row: Row[Any]) -> Signal:
     """Return a row of the table of alerts as a noun."""
     return Signal(
         key=row.key,
-        labels=Labels.of(msgspec.json.decode(row.labels, type=dict[str, str])),
-        annotations=msgspec.json.decode(row.annotations, type=dict[str, str]),
+        labels=_labels(row.labels),
+        annotations=_annotations(row.annotations),
         starts_ms=row.starts_ms,
         ends_ms=row.ends_ms,
         updated_ms=row.updated_ms,
@@ -46,6 +49,16 @@ def signal_of(row: Row[Any]) -> Signal:
         over=row.over,
         source=row.source,
     )
+
+
+@lru_cache(TEXTS_READ_MAX)
+def _labels(text: str) -> Labels:
+    return Labels.of(msgspec.json.decode(text, type=dict[str, str]))
+
+
+@lru_cache(TEXTS_READ_MAX)
+def _annotations(text: str) -> Mapping[str, str]:
+    return MappingProxyType(msgspec.json.decode(text, type=dict[str, str]))
 
 
 def save_signals(conn: Connection, signals: Iterable[Signal]) -> None:

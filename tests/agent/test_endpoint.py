@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.endpoint import Answer, Endpoint, as_json
+from agent.endpoint import Answer, Endpoint, Request, Route, as_json
 
 
-def busy() -> Answer:
+def busy(_: Request) -> Answer:
     raise TimeoutError
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    endpoint = Endpoint("127.0.0.1", 0, {"/ok": lambda: as_json({"a": 1}), "/busy": busy})
+    endpoint = Endpoint("127.0.0.1", 0, {"/ok": Route(lambda _: as_json({"a": 1})), "/busy": Route(busy)})
     endpoint.start()
     yield endpoint.port
     endpoint.close()

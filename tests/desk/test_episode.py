@@ -62,6 +62,15 @@ def test_a_hundred_repetitions_are_one_incident_and_one_notice(stage: Stage) -> 
     assert len(stage.incidents()) == 1
 
 
+def test_an_alert_with_a_short_lease_lives_as_long_as_it_is_repeated(stage: Stage) -> None:
+    for _ in range(20):
+        stage.hear(town.signal(at_ms=stage.now_ms, lasts_ms=30_000))
+        stage.pass_ms(10_000)
+    assert stage.incident()["resolved_ms"] is None
+    stage.pass_ms(30_000)
+    assert stage.incident()["resolved_ms"] == stage.now_ms
+
+
 def test_whoever_was_told_of_the_beginning_is_told_of_the_end(stage: Stage) -> None:
     signal = town.signal(remedy=ACTING)
     stage.hear(signal)
