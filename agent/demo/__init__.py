@@ -67,6 +67,8 @@ class Failed(Exception):
 
 def run(*, keep: bool) -> int:
     """Play the demo; returns 0 when every link held: noticed, healed, told, and everybody else left alone."""
+    # Ended from outside, it cleans up after itself as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="beforehand-demo-") as directory:
         stage = Stage(Path(directory), *_free_ports(4))
         stage.furnish()
