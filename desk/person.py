@@ -25,8 +25,9 @@ _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,61}[a-z0-9])?")
 
 def printable(text: str) -> str:
     """Return the text in one line, without controls, bidirectional overrides and private characters."""
-    spaced = re.sub(r"\s+", " ", text)
-    return "".join(c for c in spaced if not unicodedata.category(c).startswith("C")).strip()
+    spaced = re.sub(r"\s", " ", text)
+    seen = "".join(c for c in spaced if not unicodedata.category(c).startswith("C"))
+    return re.sub(" +", " ", seen).strip()
 
 
 class EmailAddress(str):
