@@ -108,7 +108,7 @@ class Reader:
         return IncidentView(
             id=row.ref,
             title=say(tongue, f"stem_{stem}", service=name),
-            services=(row.service,),
+            services=(name,),
             impact=Impact(row.impact),
             state=IncidentState(row.state),
             opened_ms=row.opened_ms,
