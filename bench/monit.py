@@ -110,8 +110,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def version() -> str:
-    """Return Monit's version line."""
+    """Return Monit's version."""
     monit = program("monit")
     assert monit, "monit is not installed"
     done = subprocess.run([monit, "--version"], capture_output=True, text=True, timeout=10, check=True)
-    return done.stdout.splitlines()[0].removeprefix("This is ")
+    return done.stdout.splitlines()[0].split()[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +11,12 @@ from bench.observer import healed_ms, kill
 from bench.round import Round
 from tests.e2e import servers
 from tests.e2e.installation import DAN, EVE, Installation, sessions
-from tests.e2e.patience import until
+from tests.e2e.patience import pause, until
 from tests.e2e.ports import Port
 from tests.e2e.post_office import PostOffice
 from tests.e2e.running import ROOT, Daemon, Running, command
 from tests.e2e.servers import Redis
 
-ALERT: Final = "SessionsDown"
 WITHIN_S: Final = 20.0
 DEFAULT: Final = ROOT / "agent/defaults/agent.yaml"
 
@@ -42,7 +40,8 @@ def running(folder: Path, post: PostOffice) -> Iterator[tuple[Running, Redis]]:
             desk_port=port(),
             page_port=port(),
             mail_port=post.port,
-            watches=(sessions(redis),),
+            pace="15s",
+            watches=(sessions(redis, every="5s"),),
         )
         installation.write()
         both = ends.enter_context(Running(installation))
@@ -50,13 +49,13 @@ def running(folder: Path, post: PostOffice) -> Iterator[tuple[Running, Redis]]:
         yield both, redis
 
 
-def measure(folder: Path, post: PostOffice) -> Round:
-    """Kill a redis once and follow what Beforehand does."""
+def measure(folder: Path, post: PostOffice, phase_s: float) -> Round:
+    """Kill a redis once, so long after all stands, and follow what Beforehand does."""
     earlier = len(post.letters)
     with running(folder, post) as (both, redis):
+        pause(phase_s)
         killed = kill(redis)
         healed = healed_ms(redis, killed, WITHIN_S)
-        noticed = until(lambda: _fired_ms(both), WITHIN_S, f"{ALERT} fires", both.story)
         until(
             lambda: {DAN, EVE} <= {to for letter in post.letters[earlier:] for to in letter.recipients},
             WITHIN_S,
@@ -64,15 +63,9 @@ def measure(folder: Path, post: PostOffice) -> Round:
             both.story,
         )
         told = post.letters[earlier].at_ms
+        [incident] = both.incidents()
+        noticed = incident["noticed_ms"]
     return Round(noticed - killed.at_ms, healed - killed.at_ms, told - killed.at_ms)
-
-
-def _fired_ms(both: Running) -> float | None:
-    """Return when the alert became active, as the agent's own list of alerts says."""
-    alert = both.alert(ALERT)
-    if alert is None:
-        return None
-    return datetime.fromisoformat(alert["activeAt"]).timestamp() * 1000
 
 
 @contextmanager

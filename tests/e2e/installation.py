@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +36,7 @@ class Watch:
     service: str
     probes: tuple[Tree, ...]
     rule: Tree
-    playbook: Tree | None
+    playbook: Tree
     impact: str
     affects: str
 
@@ -52,10 +51,10 @@ class Installation:
     page_port: Port
     mail_port: Port
     hold: str = "3s"
+    pace: str = "1s"  # how often rules are judged when nothing happens
     watches: tuple[Watch, ...] = ()
     probes: tuple[Tree, ...] = ()
     rules: tuple[Tree, ...] = ()
-    agent: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -71,10 +70,9 @@ class Installation:
         """Write every file."""
         rules = [watch.rule for watch in self.watches] + list(self.rules)
         self._write("agent.yaml", self._agent())
-        self._write("rules/e2e.yml", {"groups": [{"name": "e2e", "interval": "1s", "rules": rules}]})
+        self._write("rules/e2e.yml", {"groups": [{"name": "e2e", "rules": rules}]})
         for watch in self.watches:
-            if watch.playbook:
-                self._write(f"playbooks/{watch.service}.yml", watch.playbook)
+            self._write(f"playbooks/{watch.service}.yml", watch.playbook)
         self._write("desk.yaml", self._desk())
         self._write("catalogue.yaml", self._catalogue())
 
@@ -86,10 +84,9 @@ class Installation:
             "listen": str(self.agent_port),
             "desks": [f"http://{self.desk_port}"],
             "rules": ["self", "rules/*.yml"],
-            "playbooks": ["playbooks/*.yml"] if any(watch.playbook for watch in self.watches) else [],
-            "evaluation_interval": "1s",
+            "playbooks": ["playbooks/*.yml"] if self.watches else [],
+            "evaluation_interval": self.pace,
             "probes": probes,
-            **self.agent,
         }
 
     def _desk(self) -> Tree:
@@ -160,7 +157,7 @@ def _customer(customer: str, uses: set[str], region: str, *emails: str) -> Tree:
     }
 
 
-def shop(nginx: Nginx, impact: str = "major", *, heals: bool = True) -> Watch:
+def shop(nginx: Nginx, impact: str = "major") -> Watch:
     """Watch an nginx by its process and by a request; its trouble hurts users in this region."""
     labels = {"service": "shop"}
     return Watch(
@@ -190,15 +187,13 @@ def shop(nginx: Nginx, impact: str = "major", *, heals: bool = True) -> Watch:
                 "pidfile": str(nginx.pidfile),
             },
             'beforehand_process_count{group="nginx"} > 0',
-        )
-        if heals
-        else None,
+        ),
         impact=impact,
         affects="uses and region={{ region }}",
     )
 
 
-def sessions(redis: Redis, impact: str = "major", *, heals: bool = True) -> Watch:
+def sessions(redis: Redis, impact: str = "major", *, every: str = "1s") -> Watch:
     """Watch a redis by its process; its trouble hurts every user."""
     return Watch(
         service="sessions",
@@ -206,7 +201,7 @@ def sessions(redis: Redis, impact: str = "major", *, heals: bool = True) -> Watc
             {
                 "process": {"group": "redis", "pidfile": str(redis.pidfile)},
                 "name": "redis",
-                "every": "1s",
+                "every": every,
                 "labels": {"service": "sessions"},
             },
         ),
@@ -216,9 +211,7 @@ def sessions(redis: Redis, impact: str = "major", *, heals: bool = True) -> Watc
             "SessionsDown",
             {"start": list(redis.start_argv), "pidfile": str(redis.pidfile)},
             'beforehand_process_count{group="redis"} > 0',
-        )
-        if heals
-        else None,
+        ),
         impact=impact,
         affects="uses",
     )
@@ -242,6 +235,6 @@ def _playbook(name: str, alert: str, ways: Tree, expr: str) -> Tree:
         "guard": EVERY_GUARD_WIDE,
         # No unit is called like this, so that no service of this machine is ever touched.
         "steps": [{"service": {"name": f"e2e-{name}", "state": "restarted", "systemd": False, **ways}}],
-        "verify": {"expr": expr, "within": "10s", "hold": "1s"},
+        "verify": {"expr": expr, "within": "4s", "hold": "1s"},
         "otherwise": "escalate",
     }

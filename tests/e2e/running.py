@@ -140,7 +140,7 @@ class Running:
         self.wait_watching()
 
     def wait_watching(self) -> None:
-        """Wait until the agent has seen every process that it watches alive, and the desk has heard of the agent."""
+        """Wait until the agent has seen alive what it watches, and the desk has heard of the agent."""
         names = [watch.service for watch in self.installation.watches]
         until(lambda: all(map(self._sees, names)), 10, f"the agent sees {names}", self.story)
         until(self._heard, 10, "the desk has heard of the agent", self.story)

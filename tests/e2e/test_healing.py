@@ -20,7 +20,7 @@ from tests.e2e.installation import (
     shop,
 )
 from tests.e2e.patience import never, until
-from tests.e2e.post_office import PostOffice
+from tests.e2e.post_office import ACCEPTED, PostOffice
 from tests.e2e.running import Running
 from tests.e2e.servers import Nginx, Redis, Server, pid_of
 
@@ -125,6 +125,23 @@ def test_what_no_playbook_can_heal_is_told_and_escalated_once_and_stays_open(
     assert alert is not None, running.story()
     assert alert["state"] == "firing", alert
     assert not nginx.answers()
+
+
+@pytest.mark.needs("nginx")
+def test_a_mail_server_that_refuses_for_now_gets_each_letter_once_more_and_nobody_gets_two(
+    begin: Begin, nginx: Nginx, post: PostOffice
+) -> None:
+    running = begin(watches=(shop(nginx),))
+    post.reply = lambda envelope: "451 Try again later"
+    nginx.break_config()
+    servers.kill(nginx)
+    until(lambda: len(post.refused) >= 3, TOLD_S, "three letters are refused", running.story)
+    post.reply = lambda envelope: ACCEPTED
+    until(lambda: len(post.letters) >= 3, TOLD_S, "three letters are accepted", running.story)
+    never(lambda: len(post.letters) > 3, 3.0, "a letter too many", post.listing)
+    assert set(post.by_person()) == {ADA, BEN, ON_CALL}, post.listing()
+    refused = {(letter.recipients, letter.identity) for letter in post.refused}
+    assert {(letter.recipients, letter.identity) for letter in post.letters} == refused
 
 
 def run_outcomes(running: Running) -> list[str]:

@@ -80,12 +80,14 @@ def test_targets_that_hang_delay_no_other_probe_and_are_reported(begin: Begin, s
         failed = [
             line
             for line in metrics.splitlines()
-            if target.address in line and line.startswith(("probe_success{", "up{")) and line.endswith(" 0")
+            if target.address in line
+            and line.startswith(("probe_success{", "up{"))
+            and line.endswith((" 0", " 0.0"))
         ]
         assert failed, f"{target.address} is not reported:\n{metrics}"
 
 
-def test_samples_outlive_the_agent(begin: Begin, stack: ExitStack) -> None:
+def test_samples_outlive_a_kill_of_the_agent(begin: Begin, stack: ExitStack) -> None:
     rule = {
         "alert": "WentDown",
         "expr": "max_over_time(probe_success[10m]) - probe_success == 1",
@@ -100,6 +102,6 @@ def test_samples_outlive_the_agent(begin: Begin, stack: ExitStack) -> None:
         )
         until(lambda: len(well.at_s) >= 2, 10, "two visits", running.story)
         assert running.alert("WentDown") is None
-        running.agent.stop()
+        running.agent.kill()
     running.agent.start()
     until(lambda: running.alert("WentDown"), 10, "the samples of before the restart are known", running.story)
