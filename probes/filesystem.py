@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
-
-import psutil
 
 from model.duration import Duration, seconds
 from model.misfit import Misfit
@@ -28,6 +28,8 @@ FILES = Metric("node_filesystem_files", "How many files (inodes) fit in.", label
 FILES_FREE = Metric("node_filesystem_files_free", "How many files (inodes) still fit in.", labels=_LABELS)
 READONLY = Metric("node_filesystem_readonly", "1 if it is mounted read-only.", labels=_LABELS)
 DEVICE_ERROR = Metric("node_filesystem_device_error", "1 if it could not be asked.", labels=_LABELS)
+
+_ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
 
 # The sets that node_exporter leaves out by default: what holds no data of this host.
 _MOUNTS_EXCLUDED: Final = Pattern(
@@ -113,13 +115,34 @@ class Inquiry:
             answers[mount] = Answer(None, (wrong.strerror or "unknown").lower())
 
 
-def mounted() -> list[Mount]:
-    """Return the mounts of this host; of several on one path the last, which hides the others."""
-    by_path = {part.mountpoint: part for part in psutil.disk_partitions(all=True)}
+def mounted(own: str = "/proc/self/mounts", init: str = "/proc/1/mounts") -> list[Mount]:
+    """Return the mounts that this process sees, each read-only or not as init sees it.
+
+    A sandbox around a service shows it every mount read-only (systemd.exec(5), ProtectSystem=).
+    """
+    mounts = mounts_in(Path(own).read_bytes())
+    try:
+        outside = {(mount.device, mount.path): mount for mount in mounts_in(Path(init).read_bytes())}
+    except (PermissionError, FileNotFoundError):
+        return mounts
     return [
-        Mount(path, _shown(part.device), _shown(path), part.fstype, "ro" in part.opts.split(","))
-        for path, part in by_path.items()
+        replace(mount, readonly=outside.get((mount.device, mount.path), mount).readonly) for mount in mounts
     ]
+
+
+def mounts_in(table: bytes) -> list[Mount]:
+    """Return what a table lists, as fstab(5) writes it; of several mounts on one path the last hides the rest."""
+    by_path: dict[str, Mount] = {}
+    for line in table.splitlines():
+        fields = [os.fsdecode(_ESCAPE.sub(_unescaped, field)) for field in line.split(b" ")]
+        if len(fields) >= 4:
+            device, path, fstype, options = fields[:4]
+            by_path[path] = Mount(path, _shown(device), _shown(path), fstype, "ro" in options.split(","))
+    return list(by_path.values())
+
+
+def _unescaped(octal: re.Match[bytes]) -> bytes:
+    return bytes([int(octal[1], 8) & 0xFF])
 
 
 def chosen(options: Options, mounts: Iterable[Mount]) -> list[Mount]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-from model.matcher import compiled
+from model.regex import Match, Regex, compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,18 +12,17 @@ class Pattern:
     """A regular expression of RE2's kind; a dot does not match the end of a line, as in blackbox_exporter."""
 
     text: str
-    _regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _regex: Regex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        compiled(self.text)  # refuses what RE2 refuses, but its dot matches everything
-        object.__setattr__(self, "_regex", re.compile(self.text, re.ASCII))
+        object.__setattr__(self, "_regex", compiled(self.text, dot_all=False))
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
         """Read the expression or raise ``Misfit``."""
         return cls(text)
 
-    def search(self, data: bytes) -> re.Match[str] | None:
+    def search(self, data: bytes) -> Match | None:
         """Return the first match in these bytes; what is not UTF-8 in them reads as U+FFFD."""
         return self._regex.search(data.decode("utf-8", "replace"))
 

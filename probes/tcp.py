@@ -10,6 +10,7 @@ from typing import Final
 
 from model.misfit import Misfit
 from model.plugin import Deadline, Probe
+from model.regex import Match
 from model.sample import Sample
 from probes.address import Endpoint
 from probes.connect import COMMON, Connection, IpProtocol, Trace, Unhealthy, connect, judged, sooner
@@ -82,7 +83,7 @@ def _say(exchange: Exchange, connection: Connection, trace: Trace) -> None:
         connection.send(expanded(exchange.send, answer).encode() + b"\n")
 
 
-def _awaited(expect: Pattern, connection: Connection, trace: Trace) -> re.Match[str]:
+def _awaited(expect: Pattern, connection: Connection, trace: Trace) -> Match:
     """Return the match in the first line that has one."""
     while (said := connection.take_until(_LINE_END, LINE_BYTES_MAX)) is not None:
         match = expect.search(said.rstrip(b"\r\n"))
@@ -92,12 +93,11 @@ def _awaited(expect: Pattern, connection: Connection, trace: Trace) -> re.Match[
     raise Unhealthy(f"nothing that the target said matches {expect}")
 
 
-def expanded(send: str, answer: re.Match[str] | None) -> str:
+def expanded(send: str, answer: Match | None) -> str:
     """Return the text to send with its references filled in; a group that there is not stands for nothing."""
 
     def group(reference: re.Match[str]) -> str:
-        number = int(reference[1])
-        return (answer[number] or "") if answer and number <= answer.re.groups else ""
+        return answer[int(reference[1])] if answer else ""
 
     return _REFERENCE.sub(group, send)
 

@@ -35,7 +35,7 @@ class Mail:
         return str(body.get_content())
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: on Python 3.11.2 aiosmtpd, which looks at every attribute, stumbles over __weakref__
 class Post:
     """What the server took, and what it is to answer: by phase, to each recipient in turn."""
 

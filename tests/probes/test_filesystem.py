@@ -171,3 +171,21 @@ def test_the_wait_leaves_time_before_the_deadline_of_the_run() -> None:
 def test_no_time_for_the_mounts_is_refused() -> None:
     with pytest.raises(Rejected, match="no mount answers in no time"):
         decode(b"mount_timeout: 0s", "f", Options)
+
+
+def test_a_table_of_mounts_is_read_with_its_escapes_and_the_last_mount_of_a_path_wins() -> None:
+    table = b"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /mnt/a\\040b xfs ro,nosuid 0 0\ntmpfs / tmpfs rw 0 0\nodd\n"
+    root, spaced = filesystem.mounts_in(table)
+    assert (root.device, root.path, root.fstype, root.readonly) == ("tmpfs", "/", "tmpfs", False)
+    assert (spaced.mountpoint, spaced.readonly) == ("/mnt/a b", True)
+
+
+def test_what_only_a_sandbox_shows_read_only_is_not_told_so(tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(
+        b"/dev/sda1 / ext4 ro 0 0\n/dev/sdb1 /mnt ext4 ro 0 0\nours /here xfs ro 0 0\n"
+    )
+    (tmp_path / "init").write_bytes(b"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /mnt ext4 ro 0 0\n")
+    seen = filesystem.mounted(str(tmp_path / "own"), str(tmp_path / "init"))
+    assert [(mount.path, mount.readonly) for mount in seen] == [("/", False), ("/mnt", True), ("/here", True)]
+    alone = filesystem.mounted(str(tmp_path / "own"), str(tmp_path / "hidden"))
+    assert all(mount.readonly for mount in alone)
