@@ -131,7 +131,7 @@ def mounted(own: str = "/proc/self/mounts", init: str = "/proc/1/mounts") -> lis
 
 
 def mounts_in(table: bytes) -> list[Mount]:
-    """Return what a table lists, as fstab(5) writes it; of several mounts on one path the last hides the rest."""
+    """Return what a table in the form of fstab(5) lists; of mounts on one path the last hides the rest."""
     by_path: dict[str, Mount] = {}
     for line in table.splitlines():
         fields = [os.fsdecode(_ESCAPE.sub(_unescaped, field)) for field in line.split(b" ")]

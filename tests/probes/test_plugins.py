@@ -18,8 +18,9 @@ from model.sample import Sample
 from probes import BY_NAME, PROBES
 from tests.probes.targets import hang, listening, within
 
-# The least that each probe must be told; all others run with nothing.
+# The least that each probe must be told; all others run with nothing. In a container no mount may hold data.
 LEAST = {
+    "filesystem": "{{fs_types_exclude: '^$'}}",
     "process": "{{group: g, name: init}}",
     "http": "{{target: 'http://127.0.0.1:{port}/'}}",
     "tcp": "{{target: '127.0.0.1:{port}'}}",
