@@ -11,21 +11,22 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from agent import check, demo, supervise
+from agent import backtest, check, demo, plan, rule_tests, running, supervise
 from agent.clock import Clock
 from agent.config import load
 from agent.daemon import Daemon
 from agent.memory import Newer
 from agent.state import StateDirectory, Taken, default_state, switch_file
-from model.misfit import Rejected
+from model.misfit import Misfit, Rejected
 from remediations.journal import JournalLost
 from remediations.kill_switch import KillSwitch
 
 EX_OK: Final = 0
 EX_FAILED: Final = 1
 EX_USAGE: Final = 2
+EX_CHANGES: Final = 2
 EX_CONFIG: Final = 78
 
 _DEFAULTS: Final = Path(__file__).parent / "defaults"
@@ -69,17 +70,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     checked.set_defaults(do=lambda options: _check(options.paths))
 
+    tested = commands.add_parser("test", help="rehearse rules on written series, as promtool test rules does")
+    rule_tests.add_options(tested)
+    tested.set_defaults(do=_test)
+
+    planned = commands.add_parser("plan", help="say what a reload would change; exit code 2 where anything")
+    planned.add_argument("--config", type=Path, default=_DEFAULTS, help="agent.yaml, or a directory with it")
+    source = planned.add_mutually_exclusive_group()
+    source.add_argument("--url", help="the running agent (default: where agent.yaml says that it listens)")
+    source.add_argument("--state", type=Path, help="instead: the state directory of a stopped agent")
+    planned.set_defaults(do=_plan)
+
+    _add_hindsight(commands, state)
+    _add_switch(commands, state)
+
+    shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
+    shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
+    shown.set_defaults(do=lambda options: demo.run(keep=options.keep))
+    return parser
+
+
+def _add_hindsight(commands: Any, state: Path) -> None:
+    replayed = commands.add_parser("backtest", help="tell what rules would have done over recorded samples")
+    backtest.add_options(replayed, _DEFAULTS / "agent.yaml", state)
+    replayed.set_defaults(do=lambda options: backtest.command(options, sys.stdout, sys.stderr, Clock()))
+
+
+def _add_switch(commands: Any, state: Path) -> None:
     stop = commands.add_parser("stop", help="the kill switch: no remediation acts until resume")
     stop.add_argument("--because", default="", metavar="TEXT", help="why, for those who find it later")
     resume = commands.add_parser("resume", help="lift the kill switch")
     for command, do in ((stop, _stop), (resume, _resume)):
         command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
         command.set_defaults(do=do)
-
-    shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
-    shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
-    shown.set_defaults(do=lambda options: demo.run(keep=options.keep))
-    return parser
 
 
 def _agent(options: argparse.Namespace) -> int:
@@ -124,10 +147,47 @@ def _check(paths: list[Path]) -> int:
     return EX_OK
 
 
+def _test(options: argparse.Namespace) -> int:
+    reports = []
+    try:
+        for path in options.files:
+            reports.append(rule_tests.run(path, rule_tests.Wish.of(options)))
+            print(*reports[-1].lines(), sep="\n", end="\n\n", flush=True)
+        if options.junit:
+            options.junit.write_bytes(rule_tests.junit(reports))
+    except (Misfit, OSError) as wrong:
+        print(wrong, file=sys.stderr)
+        return EX_USAGE
+    return EX_OK if all(report.ok for report in reports) else EX_FAILED
+
+
+def _plan(options: argparse.Namespace) -> int:
+    config = options.config / "agent.yaml" if options.config.is_dir() else options.config
+    try:
+        installation = load(config)
+        if options.state:
+            found = plan.plan_of_start(running.remembered(_inner(options.state) / "alerts.db"), installation)
+        else:
+            listen = installation.config.listen
+            with running.Agent(options.url or f"http://{listen}") as agent:
+                found = plan.plan(agent.running(), installation, socket.gethostname(), agent.ask)
+    except (Rejected, running.Unheard) as refused:
+        print(plan.printable(str(refused)), file=sys.stderr)
+        return EX_FAILED
+    for line in (*found.changes, found.budget, found.summary()):
+        if line:
+            print(line)
+    return EX_CHANGES if found.changes else EX_OK
+
+
 def _switch(state: Path) -> KillSwitch:
     """Return the switch of an agent, whether its own state directory is given or that of run."""
+    return KillSwitch(switch_file(_inner(state)))
+
+
+def _inner(state: Path) -> Path:
     inner = state / "agent"
-    return KillSwitch(switch_file(inner if inner.is_dir() else state))
+    return inner if inner.is_dir() else state
 
 
 def _stop(options: argparse.Namespace) -> int:

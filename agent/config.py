@@ -91,8 +91,7 @@ class ProbeEntry:
         if options is MISSING or common is None:
             return MISSING  # type: ignore[return-value]  # noted above
         every, timeout = common.bounds(probe)
-        target = probe.target(options)
-        name = common.name or f"{probe.name} {target}".strip()
+        name = common.name or probe.named(options)
         return cls(probe, options, name, every, timeout, common.labels.each, node.place)
 
 
@@ -139,7 +138,8 @@ class AgentConfig:
     retention: Duration = seconds(6 * 3600)
     series_max: int = 20_000
     threads_max: int = 64
-    log_bytes_max: int = 64 << 20
+    history: Duration = seconds(15 * 86_400)
+    log_bytes_max: int = 256 << 20
     freezes: tuple[Freeze, ...] = ()
     probes: tuple[ProbeEntry, ...] = ()
     place: Place = Place("")

@@ -6,6 +6,7 @@ import logging
 import os
 import selectors
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,19 +16,22 @@ from agent import own, report
 from agent.clock import Clock
 from agent.config import Installation
 from agent.effect import Effects, Target
-from agent.endpoint import Answer, Endpoint, Route, as_json
-from agent.exposition import CONTENT_TYPE, exposition
+from agent.endpoint import Endpoint
 from agent.freeze import frozen
 from agent.memory import Memory
 from agent.outbox import Outbox
+from agent.parameters import Unanswered
 from agent.pool import Pool
 from agent.posting import Terms
+from agent.routes import Sources, routes
 from agent.senses import Senses, target_of
 from agent.state import StateDirectory
 from agent.walk import Walk
 from agent.watch import Watches
-from model.misfit import Rejected
+from model.labels import Labels
+from model.misfit import Problem, Rejected
 from model.plugin import FileChange
+from model.sample import Sample
 from remediations.hand import Hand
 from remediations.healer import Healer, Surroundings
 from remediations.host import this_host
@@ -39,10 +43,13 @@ from rules.store_log import StoreLog
 
 TURN_MAX_S: Final = 1.0
 ASK_S: Final = 5.0
+ANSWER_S: Final = 0.02
 LAST_WORDS_S: Final = 3.0
 AFTER_A_BUG_S: Final = 0.1
 
 _SWITCH: Final = "kill switch"
+
+_Question = tuple[Callable[[], Any], Future[Any]]
 
 T = TypeVar("T")
 
@@ -66,10 +73,14 @@ class Daemon:
         self._clock = Clock()
         self._selector = selectors.DefaultSelector()
         self._wakefd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._asked: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._asked: deque[_Question] = deque()
+        self._slices: deque[_Question] = deque()
         self._stopping = self._reloading = False
+        self._loading = threading.Lock()
+        self._loader: threading.Thread | None = None
         self._reloaded = True
         self._bugs = 0
+        self._inward_ms = 0
 
         self._switch = KillSwitch(state.switch)
         self._pool = Pool(config.threads_max, self.wake)
@@ -80,7 +91,7 @@ class Daemon:
         self._memory = Memory(state.alerts)
         self._outbox = Outbox(config.desks, self._clock.now_ms)
         self._walk = self._assembled()
-        self._endpoint = Endpoint(config.listen.host, config.listen.port, self._routes())
+        self._endpoint = Endpoint(config.listen.host, config.listen.port, routes(self._sources()))
 
     def _assembled(self) -> Walk:
         """Put store, rules, playbooks and outbox in the order of the walk."""
@@ -127,10 +138,35 @@ class Daemon:
 
     def ask(self, question: Callable[[], T]) -> T:
         """Have the loop's thread answer; raises ``TimeoutError`` when it is busy for too long."""
+        return self._ask(self._asked, question)
+
+    def ask_patiently(self, question: Callable[[], T]) -> T:
+        """Have the loop's thread answer one of those who wait here in each turn, after all others."""
+        return self._ask(self._slices, question)
+
+    def _ask(self, waiting: deque[_Question], question: Callable[[], T]) -> T:
         answer: Future[T] = Future()
-        self._asked.append((question, answer))
+        waiting.append((question, answer))
         self.wake()
-        return answer.result(ASK_S)
+        try:
+            return answer.result(ASK_S)
+        finally:
+            answer.cancel()  # what nobody waits for any more is not begun
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Take the configuration anew and return its mistakes; with any, the old one stays.
+
+        Called from any thread but the loop's, since reading files takes longer than a turn may.
+        """
+        with self._loading:
+            try:
+                installation = self._load()
+            except Rejected as refused:
+                problems = refused.problems
+                self.ask(lambda: self._refuse(problems))
+                return problems
+            self.ask(lambda: self._use(installation))
+            return ()
 
     def _begin(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -154,10 +190,32 @@ class Daemon:
         for reading in self._senses.turn():
             self._walk.take(reading, self._clock.now_ms())
         self._walk.turn(self._clock.now_ms())
+        self._look_inward()
         if self._reloading:
-            self._reload()
-        while self._asked:
+            self._start_reload()
+        self._answer_some()
+
+    def _look_inward(self) -> None:
+        """Once in an evaluation interval, let the rules read what the agent knows of itself."""
+        now_ms = self._clock.now_ms()
+        if now_ms >= self._inward_ms:
+            self._inward_ms = now_ms + self._installation.config.evaluation_interval.ms
+            mirror = {
+                **self._installation.config.labels.each,
+                "job": "beforehand",
+                "instance": self._instance,
+            }
+            self._walk.note(Labels.of(mirror), self._own(), now_ms)
+
+    def _answer_some(self) -> None:
+        """Answer who asked, for a short while, and one of the patient; who is left is answered next turn."""
+        until_s = self._clock.monotonic() + ANSWER_S
+        while self._asked and self._clock.monotonic() < until_s:
             _answer(*self._asked.popleft())
+        if self._slices:
+            _answer(*self._slices.popleft())
+        if self._asked or self._slices:
+            self.wake()
 
     def _wait_s(self) -> float:
         now_s = self._clock.monotonic()
@@ -183,7 +241,9 @@ class Daemon:
         log.info("stopped")
 
     def _event(self, key: object) -> None:
-        if key != _SWITCH:
+        if key == _SWITCH:
+            self._inward_ms = 0
+        else:
             self._senses.wake(str(key))
 
     def _woken(self) -> None:
@@ -205,17 +265,27 @@ class Daemon:
         self._reloading = True
         self.wake()
 
-    def _reload(self) -> None:
-        """Take the configuration anew; when anything in it is wrong, the old one stays."""
-        self._reloading = False
+    def _start_reload(self) -> None:
+        """Reload on a thread of its own; a signal in the middle of that is heard after it."""
+        if self._loader is None or not self._loader.is_alive():
+            self._reloading = False
+            self._loader = threading.Thread(target=self._reload_unasked, name="reload", daemon=True)
+            self._loader.start()
+
+    def _reload_unasked(self) -> None:
         try:
-            self._installation = self._load()
-        except Rejected as refused:
-            self._reloaded = False
-            for problem in refused.problems:
-                log.error("not reloaded: %s", problem)  # noqa: TRY400  # a mistake of a file, no traceback
-            return
-        self._reloaded = True
+            self.reload()
+        except TimeoutError:
+            log.error("not reloaded: the loop is busy; send SIGHUP again")  # noqa: TRY400  # no bug
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        self._reloaded, self._inward_ms = False, 0
+        for problem in problems:
+            log.error("not reloaded: %s", problem)
+
+    def _use(self, installation: Installation) -> None:
+        self._installation = installation
+        self._reloaded, self._inward_ms = True, 0
         self._walk.use(self._installation, self._configure(), self._clock.now_ms())
         log.info("reloaded; listen, desks and bounds change at the next start")
 
@@ -230,30 +300,31 @@ class Daemon:
         labels = dict(self._installation.config.labels.each)
         return [(e, target_of(e, self._instance, labels)) for e in self._installation.config.probes]
 
-    def _routes(self) -> dict[str, Route]:
-        day = report.DAY_MS
-
-        def recent() -> Any:
-            return self._journal.recent(self._clock.now_ms() - day)
-
-        return {
-            "/-/healthy": Route(lambda _: Answer(b"healthy\n")),
-            "/-/ready": Route(lambda _: self.ask(lambda: Answer(b"ready\n"))),
-            "/metrics": Route(
-                lambda _: Answer(exposition(self.ask(self._rows), self._declared()), CONTENT_TYPE)
-            ),
-            "/api/v1/alerts": Route(lambda _: as_json(report.alerts(self.ask(self._walk.judge.alerts)))),
-            "/api/v1/rules": Route(lambda _: as_json(report.rules(self.ask(self._walk.judge.statuses)))),
-            "/api/v1/runs": Route(lambda _: as_json(report.runs(self.ask(recent)))),
-        }
+    def _sources(self) -> Sources:
+        return Sources(
+            self.ask,
+            self.ask_patiently,
+            self._clock.now_ms,
+            self._clock.monotonic,
+            self._walk.store,
+            self._walk.judge,
+            self._journal,
+            self._rows,
+            self._declared,
+            self.reload,
+        )
 
     def _rows(self) -> list[Any]:
         now_ms = self._clock.now_ms()
-        rows = [(labels, value) for labels, value, _ in self._walk.store.latest(now_ms)]
-        runs = self._journal.recent(now_ms - report.DAY_MS)
-        mine = report.metrics(self._walk, self._senses, self._pool, self._clock, runs)
+        written = report.written_by_rules(self._walk.judge.statuses())
+        seen = self._walk.store.latest(now_ms)
+        return [(labels, value) for labels, value, _ in seen if labels.name not in written]
+
+    def _own(self) -> tuple[Sample, ...]:
+        """Return the agent's samples about itself."""
+        runs = self._journal.recent(self._clock.now_ms() - report.DAY_MS)
         state = (own.RELOADED(self._reloaded), own.STOPPED(bool(self._switch.active())), own.BUGS(self._bugs))
-        return rows + [(sample.labels, sample.value) for sample in (*mine, *state)]
+        return (*report.metrics(self._walk, self._senses, self._pool, self._clock, runs), *state)
 
     def _declared(self) -> tuple[Any, ...]:
         emitted = (metric for entry, _ in self._senses.entries for metric in entry.probe.emits)
@@ -262,4 +333,7 @@ class Daemon:
 
 def _answer(question: Callable[[], Any], answer: Future[Any]) -> None:
     if answer.set_running_or_notify_cancel():
-        answer.set_result(question())
+        try:
+            answer.set_result(question())
+        except Unanswered as refused:
+            answer.set_exception(refused)

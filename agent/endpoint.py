@@ -168,6 +168,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._say(self._answer())
 
+    def handle_expect_100(self) -> bool:
+        """Say at once that the body may come; what is buffered here would be waited for."""
+        expected = super().handle_expect_100()
+        self.wfile.flush()
+        return expected
+
     def finish(self) -> None:
         """Let another connection be kept instead of this one."""
         if self.kept:

@@ -61,13 +61,18 @@ class Memory:
 
     def recall(self) -> tuple[int, tuple[Alert, ...]]:
         """Return when the alerts were last judged, 0 for never, and the alerts."""
-        judged = self._db.execute("SELECT at_ms FROM judged").fetchone()
-        rows = self._db.execute("SELECT state FROM alert").fetchall()
-        return judged[0] if judged else 0, tuple(_alert(json.loads(row[0])) for row in rows)
+        return recalled(self._db)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def recalled(db: sqlite3.Connection) -> tuple[int, tuple[Alert, ...]]:
+    """Return what a file of alerts holds, one that is only read as well; as ``Memory.recall`` does."""
+    judged = db.execute("SELECT at_ms FROM judged").fetchone()
+    rows = db.execute("SELECT state FROM alert").fetchall()
+    return judged[0] if judged else 0, tuple(_alert(json.loads(row[0])) for row in rows)
 
 
 def _text(alert: Alert) -> str:

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import requests
-
+from agent.link import Link, Lost
 from agent.wire import Posting
 
 WAITING_MAX: Final = 10_000
 BATCH_MAX: Final = 256
-TIMEOUT_S: Final = (3.05, 10.0)  # to connect, and between two bytes of the answer
+TIMEOUT_S: Final = 5.0  # to connect, and between two bytes of the answer
 TRIES_BEFORE_A_WORD: Final = 4
 BACKOFF_S: Final = (0.2, 0.5, 1, 2, 5, 10)
 
@@ -93,13 +92,12 @@ class Outbox:
             thread.join(timeout_s)
 
     def _run(self, sender: _Sender) -> None:
-        session = requests.Session()
-        session.trust_env = False  # A proxy variable of some shell must not divert alerts.
+        link = Link(sender.url, TIMEOUT_S)
         tries = 0
         while (batch := _next_batch(sender, tries)) is not None:
             if not batch:
                 continue
-            trouble = self._post(session, sender, batch)
+            trouble = self._post(link, sender, batch)
             if trouble:
                 tries += 1
                 # Said once when it lasts and once when it ends; a desk that just starts is no trouble.
@@ -110,29 +108,26 @@ class Outbox:
                 log.info("%s takes alerts again", sender.url)
             tries = 0
             _forget(sender, batch)
-        session.close()
+        link.close()
 
-    def _post(self, session: requests.Session, sender: _Sender, batch: dict[str, Posting]) -> str:
+    def _post(self, link: Link, sender: _Sender, batch: dict[str, Posting]) -> str:
         """Send one batch; return what is in the way where it needs another try, else the empty text."""
         now_ms = self._now_ms()
         body = json.dumps([posting.body(now_ms) for posting in batch.values()]).encode()
-        headers = {"Content-Type": "application/json"}
         try:
-            answer = session.post(
-                f"{sender.url}/api/v2/alerts", body, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
-            )
-        except requests.RequestException as wrong:
+            status, text = link.post("/api/v2/alerts", body)
+        except Lost as wrong:
             sender.tally.failed += 1
-            return type(wrong).__name__
-        if answer.ok:
+            return str(wrong) or type(wrong).__name__
+        if 200 <= status < 300:
             sender.tally.sent += len(batch)
             return ""
-        if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
+        if status in (408, 425, 429) or status >= 500:
             sender.tally.failed += 1
-            return f"it answered {answer.status_code}"
+            return f"it answered {status}"
         # The receiver keeps the valid ones of a batch; saying the rest again would not mend it.
         sender.tally.refused += len(batch)
-        log.error("%s refused alerts: %d %s", sender.url, answer.status_code, answer.text[:200])
+        log.error("%s refused alerts: %d %s", sender.url, status, text[:200])
         return ""
 
 

@@ -32,15 +32,40 @@ DROPPED: Final = Metric(
     "beforehand_outbox_dropped_total", "Alerts beyond the queue's bound.", "counter", ("desk",)
 )
 RUNS: Final = Metric(
-    "beforehand_remediation_runs_total",
-    "Remediation runs by how they ended.",
-    "counter",
-    ("playbook", "outcome"),
+    "beforehand_remediation_runs_last_day",
+    "Runs of the last day by how they ended.",
+    labels=("playbook", "outcome"),
 )
 BUGS: Final = Metric("beforehand_loop_bugs_total", "Turns of the loop that a bug ended.", "counter")
 RULE_FAILED: Final = Metric("beforehand_rules_failing", "Rules whose last evaluation failed.")
 
+# Prometheus' own names, so that what people have made to watch its rules watches these as well.
+_GROUP: Final = ("rule_group",)
+EVALUATIONS: Final = Metric("prometheus_rule_evaluations_total", "Evaluations of rules.", "counter", _GROUP)
+FAILURES: Final = Metric(
+    "prometheus_rule_evaluation_failures_total", "Evaluations of rules that failed.", "counter", _GROUP
+)
+ITERATIONS: Final = Metric(
+    "prometheus_rule_group_iterations_total", "Slots in which a group was evaluated.", "counter", _GROUP
+)
+ITERATIONS_MISSED: Final = Metric(
+    "prometheus_rule_group_iterations_missed_total", "Slots skipped because of slowness.", "counter", _GROUP
+)
+INTERVAL: Final = Metric(
+    "prometheus_rule_group_interval_seconds", "How far apart a group's slots are.", labels=_GROUP
+)
+LAST_EVALUATION: Final = Metric(
+    "prometheus_rule_group_last_evaluation_timestamp_seconds",
+    "When a group was last evaluated, in seconds since 1970.",
+    labels=_GROUP,
+)
+LAST_DURATION: Final = Metric(
+    "prometheus_rule_group_last_duration_seconds", "How long that evaluation took.", labels=_GROUP
+)
+RULES: Final = Metric("prometheus_rule_group_rules", "Rules in a group.", labels=_GROUP)
+
 ALL: Final = (
     MISSED, ABANDONED, THREADS, SERIES, SERIES_DROPPED, OUT_OF_ORDER, CLOCK_BEHIND, CLOCK_STEPS, RELOADED,
     STOPPED, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, BUGS,
+    EVALUATIONS, FAILURES, ITERATIONS, ITERATIONS_MISSED, INTERVAL, LAST_EVALUATION, LAST_DURATION, RULES,
 )  # fmt: skip

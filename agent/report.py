@@ -1,8 +1,7 @@
-"""What the agent tells over HTTP, as data: alerts, rules, runs, probes and metrics."""
+"""What the agent tells of itself over HTTP, as data: its runs and its metrics."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,33 +9,20 @@ from typing import Any
 from agent import own
 from agent.clock import Clock
 from agent.pool import Pool
-from agent.senses import Senses
+from agent.senses import COUNT, TOOK, UP, Senses
 from agent.walk import Walk
-from agent.wire import rfc3339
-from model.alert import Alert, AlertState
-from model.labels import Labels
 from model.sample import Metric, Sample
 from remediations.run import Run
-from rules.file import AlertingRule
+from rules.file import RecordingRule
 from rules.judge import GroupStatus
-from rules.judged import RuleStatus
+from rules.reach import ALERTS, ALERTS_FOR_STATE
 
 DAY_MS = 24 * 3_600_000
 
 
-def alerts(active: Iterable[Alert]) -> dict[str, Any]:
-    """Return what Prometheus answers to /api/v1/alerts: pending and firing ones."""
-    return _success({"alerts": [_alert(alert) for alert in active if alert.state is not AlertState.RESOLVED]})
-
-
-def rules(groups: Iterable[GroupStatus]) -> dict[str, Any]:
-    """Return what Prometheus answers to /api/v1/rules; durations in seconds."""
-    return _success({"groups": [_group(group) for group in groups]})
-
-
 def runs(recent: Iterable[Run]) -> dict[str, Any]:
     """Return the remediation runs of the last day, newest first; times in ms since 1970 in UTC."""
-    return _success({"runs": [_run(run) for run in sorted(recent, key=lambda run: -run.started_ms)]})
+    return {"runs": [_run(run) for run in sorted(recent, key=lambda run: -run.started_ms)]}
 
 
 def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterable[Run]) -> Iterator[Sample]:
@@ -58,70 +44,34 @@ def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterab
     ended = Counter((run.playbook, run.outcome.value) for run in recent if run.outcome)
     for (playbook, outcome), count in ended.items():
         yield own.RUNS(count, playbook=playbook, outcome=outcome)
-    yield own.RULE_FAILED(sum(r.health == "err" for group in walk.judge.statuses() for r in group.rules))
+    groups = walk.judge.statuses()
+    yield own.RULE_FAILED(sum(r.health == "err" for group in groups for r in group.rules))
+    for group in groups:
+        yield from of_group(group)
+
+
+def of_group(status: GroupStatus) -> Iterator[Sample]:
+    """Yield what Prometheus tells of a group of rules."""
+    name = f"{status.file};{status.group.name}"
+    yield own.EVALUATIONS(sum(rule.evaluations for rule in status.rules), rule_group=name)
+    yield own.FAILURES(sum(rule.failures for rule in status.rules), rule_group=name)
+    yield own.ITERATIONS(status.iterations, rule_group=name)
+    yield own.ITERATIONS_MISSED(status.missed, rule_group=name)
+    yield own.INTERVAL(status.interval_ms / 1000, rule_group=name)
+    yield own.LAST_EVALUATION((status.evaluated_ms or 0) / 1000, rule_group=name)
+    yield own.LAST_DURATION(status.duration_s, rule_group=name)
+    yield own.RULES(len(status.rules), rule_group=name)
+
+
+def written_by_rules(groups: Iterable[GroupStatus]) -> frozenset[str]:
+    """Return the metrics that rules write: a Prometheus that scrapes the agent has rules of its own."""
+    recorded = (r.rule.name for group in groups for r in group.rules if isinstance(r.rule, RecordingRule))
+    return frozenset((ALERTS, ALERTS_FOR_STATE, *recorded))
 
 
 def declared(entries: Iterable[Metric]) -> tuple[Metric, ...]:
     """Return every metric that the agent can describe."""
-    return (*entries, *own.ALL)
-
-
-def _success(data: dict[str, Any]) -> dict[str, Any]:
-    return {"status": "success", "data": data}
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "labels": _plain(alert.labels),
-        "annotations": dict(alert.annotations),
-        "state": alert.state.value,
-        "activeAt": rfc3339(alert.active_at_ms),
-        "value": _go_e(alert.value),
-    }
-    if alert.keep_firing_since_ms is not None:
-        fields["keepFiringSince"] = rfc3339(alert.keep_firing_since_ms)
-    if alert.unknown_since_ms is not None:
-        fields["unknownSince"] = rfc3339(alert.unknown_since_ms)
-    return fields
-
-
-def _group(group: GroupStatus) -> dict[str, Any]:
-    return {
-        "name": group.group.name,
-        "file": group.file,
-        "interval": group.interval_ms / 1000,
-        "limit": group.group.limit,
-        "evaluationTime": group.duration_s,
-        "lastEvaluation": rfc3339(group.evaluated_ms or 0),
-        "rules": [_rule(rule) for rule in group.rules],
-    }
-
-
-def _rule(status: RuleStatus) -> dict[str, Any]:
-    rule = status.rule
-    fields: dict[str, Any] = {
-        "name": rule.name,
-        "query": rule.expr.query.text,
-        "labels": dict(rule.labels.texts()),
-        "health": status.health,
-        "evaluationTime": status.duration_s,
-        "lastEvaluation": rfc3339(status.evaluated_ms or 0),
-        "type": "recording",
-    }
-    if status.error:
-        fields["lastError"] = status.error
-    if isinstance(rule, AlertingRule):
-        active = [alert for alert in status.alerts if alert.state is not AlertState.RESOLVED]
-        firing = any(alert.state is AlertState.FIRING for alert in active)
-        fields |= {
-            "type": "alerting",
-            "state": "firing" if firing else "pending" if active else "inactive",
-            "duration": rule.for_.s,
-            "keepFiringFor": rule.keep_firing_for.s,
-            "annotations": dict(rule.annotations.texts()),
-            "alerts": [_alert(alert) for alert in active],
-        }
-    return fields
+    return (*entries, UP, TOOK, COUNT, *own.ALL)
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -129,7 +79,7 @@ def _run(run: Run) -> dict[str, Any]:
         "run": run.id,
         "playbook": run.playbook,
         "target": list(run.target),
-        "labels": _plain(run.labels),
+        "labels": dict(run.labels.pairs),
         "stage": run.stage.value,
         "outcome": run.outcome.value if run.outcome else None,
         "reason": run.reason,
@@ -142,15 +92,3 @@ def _run(run: Run) -> dict[str, Any]:
         "verified_ms": run.verified_ms,
         "ended_ms": run.ended_ms,
     }
-
-
-def _plain(labels: Labels) -> dict[str, str]:
-    return dict(labels.pairs)
-
-
-def _go_e(value: float) -> str:
-    """Write a number as Go's %e with the fewest digits does."""
-    if not math.isfinite(value):
-        return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[str(value)]
-    shortest = (f"{value:.{places}e}" for places in range(18))
-    return next(digits for digits in shortest if float(digits) == value)

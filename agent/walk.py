@@ -16,6 +16,7 @@ from agent.posting import Said, Terms
 from agent.senses import Reading
 from model.alert import Alert, AlertState
 from model.labels import Labels
+from model.sample import Sample
 from remediations.healer import Healer
 from rules.judge import Judge
 from rules.lifecycle import Transition
@@ -66,6 +67,11 @@ class Walk:
         elif self._unknown.pop(block, None) is not None:
             self._tell_unknown()
         names = self.store.write(block, reading.at_ms, (*(reading.samples or ()), *reading.own))
+        self._follow(self.judge.judge_metrics(names, now_ms), now_ms)
+
+    def note(self, target: Labels, samples: tuple[Sample, ...], now_ms: int) -> None:
+        """Store what the agent says of itself and judge the rules that read it."""
+        names = self.store.write(_block(target, "agent"), now_ms, samples)
         self._follow(self.judge.judge_metrics(names, now_ms), now_ms)
 
     def turn(self, now_ms: int) -> None:

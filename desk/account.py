@@ -142,7 +142,9 @@ def _people(
         else:
             waiting = "waits to be sent" if one.notice_state == "queued" else one.notice_reason
             not_told.append({**who, "state": one.state or one.notice_state, "why": one.reply or waiting})
-    return told, not_told + _outside(catalogue, row.service, inside, PEOPLE_MAX - len(found)), called
+    over = "it was over before anybody could be told" if row.opened_ms == row.resolved_ms else ""
+    room = PEOPLE_MAX - len(found)
+    return told, not_told + _outside(catalogue, row.service, inside, room, over), called
 
 
 def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]:
@@ -164,16 +166,24 @@ def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]
     return found
 
 
-def _outside(catalogue: Catalogue, service: str, inside: set[str], room: int) -> list[dict[str, Any]]:
-    """Return people whom the incident does not touch, and why, as far as there is room."""
+def _outside(
+    catalogue: Catalogue, service: str, inside: set[str], room: int, over: str
+) -> list[dict[str, Any]]:
+    """Return people who are not in the audience, and why, as far as there is room.
+
+    ``over`` is the reason for those who use the service where no audience was ever worked out.
+    """
     found: list[dict[str, Any]] = []
     for customer, person in catalogue.people():
         if len(found) >= room or service not in catalogue.services:
             break
         if person.email not in inside:
             who = {"customer": str(customer.customer), "name": str(person.name), "email": str(person.email)}
-            why = why_not(catalogue, service, customer)
-            found.append({**who, "team": "", "grade": "none", "state": "not affected", "why": why})
+            uses = any(ref.text == service for ref in customer.uses)
+            why, state = (
+                (over, "over") if over and uses else (why_not(catalogue, service, customer), "not affected")
+            )
+            found.append({**who, "team": "", "grade": "none", "state": state, "why": why})
     return found
 
 

@@ -21,6 +21,7 @@ from desk import records, schema
 from desk.api import Counter, staff_api
 from desk.catalogue import Catalogue
 from desk.channels import mail, mailbox
+from desk.compose import load_words
 from desk.config import Config, password
 from desk.deliver import LOOK_S, Courier
 from desk.dispatch import recover
@@ -35,9 +36,11 @@ from desk.retention import forget
 from desk.store import Store, upsert
 from desk.telling import House
 from desk.view import MailboxView, PageView
+from desk.words import spoken
 from model.plugin import Line
 
 STOP_S: Final = 4.0
+TONGUES_MAX: Final = 64
 STUMBLE_S: Final = 1.0
 SECRET_BYTES: Final = 32
 
@@ -81,6 +84,11 @@ class Desk:
 
     def start(self) -> None:
         """Take up whatever a former process left unfinished, then what comes."""
+        people = [person for _, person in self.house.catalogue.people()]
+        home = self.house.config
+        tongues = {(spoken(one.language or home.language), one.zone or home.zone) for one in people}
+        for language, zone in sorted(tongues)[:TONGUES_MAX]:
+            load_words(language, zone, self._clock())
         self._delivering.start()
         self._looking.start()
         self._nightly.add_job(partial(_surely, self._forget), "cron", hour=3, minute=17)

@@ -284,6 +284,13 @@ def reason_said(service: Service, page: str, why: Why) -> str:
     return f"You use {name} in {why.places()}." if why.uses else f"You are in {why.places()}."
 
 
+def load_words(language: str, zone: Zone, now_ms: int) -> None:
+    """Load what Babel knows of a language and a zone, so that the first notice does not wait for it."""
+    _clock(now_ms, now_ms, language, zone)
+    _clock(now_ms - 2 * 86_400_000, now_ms, language, zone)
+    _length(60_000, language)
+
+
 def _clock(at_ms: int, now_ms: int, language: str, zone: Zone) -> str:
     """Say a moment on the clocks of a zone, with the day where it is not today."""
     local, today = zone.at(at_ms), zone.at(now_ms)

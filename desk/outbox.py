@@ -116,6 +116,7 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
     """Take back what was not sent yet of an incident's notices of these kinds."""
     n = schema.notice
     waiting = sa.select(n.c.id).where(n.c.incident == incident, n.c.kind.in_(kinds), n.c.state == "queued")
+    conn.execute(sa.update(n).where(n.c.id.in_(waiting), ~_unsent(n.c.id)).values(state="sent"))
     retry = schema.delivery_retry
     log = schema.delivery_log
     # What waits for another try after a refusal was never taken by anybody; doubtful tries stay.
@@ -131,6 +132,13 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
         .values(state="withdrawn", owner="")
     )
     conn.execute(sa.update(n).where(n.c.id.in_(waiting)).values(state="withdrawn", reason=reason))
+
+
+def _unsent(notice: sa.Column[int]) -> sa.ColumnElement[bool]:
+    """Tell of a notice whether somebody still waits for it."""
+    chunk, retry = schema.chunk, schema.delivery_retry
+    open_chunk = sa.exists().where(chunk.c.notice == notice, chunk.c.state != "done")
+    return sa.or_(open_chunk, sa.exists().where(retry.c.notice == notice))
 
 
 def release(conn: Connection, incident: int, now_ms: int) -> None:

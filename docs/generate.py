@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import importlib
+import re
 import sys
 import types
 import typing
@@ -25,6 +26,8 @@ from model.sample import Metric
 from probes import PROBES
 from remediations.actions import ACTIONS
 from remediations.playbook import Playbook
+from rules import packs
+from rules.file import AlertingRule, RuleFile, load_rules
 
 PLACE: Final = Path(__file__).resolve().parent / "reference"
 
@@ -37,6 +40,17 @@ _WORDS: Final[Mapping[Any, str]] = {
     bool: "true or false",
     Duration: "duration",
 }
+
+_PACK_HEAD: Final = ("alert", "severity", "for", "what it means", "words for customers")
+_PACKS: Final = """\
+Rules that ship. A bare word under `rules:` in [agent.yaml](agent.md) names a pack; `host`, `availability` and
+`self` hold where nothing is said. Each pack has its tests beside it, which promtool passes as well.
+
+Some packs watch what no probe here brings yet, and most of `self` what the agent tells at `/metrics`: such
+rules are for a Prometheus that scrapes an exporter, or the agent. In the tables *italics* stand for a label,
+and … for a value. Where a rule has no words for customers, the [catalogue](catalogue.md) can still give its
+alert an impact.
+"""
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
@@ -181,6 +195,40 @@ def metric_cells(metric: Metric) -> tuple[str, ...]:
     return f"`{metric.name}`", metric.kind, " ".join(f"`{label}`" for label in metric.labels), metric.help
 
 
+def packs_page() -> str:
+    """Return the page of the rules that ship, pack by pack."""
+    page = "# Packs\n\n" + _PACKS
+    for path in sorted(Path(packs.__path__[0]).glob("*.yml")):
+        if not path.name.endswith(".test.yml"):
+            text = path.read_bytes()
+            page += f"\n## {path.stem}\n\n{opening(text.decode())}\n\n"
+            page += table(_PACK_HEAD, alert_rows(load_rules(text, path.name)))
+    return page
+
+
+def opening(text: str) -> str:
+    """Return the first paragraph of the comment that a file begins with."""
+    lines = text.partition("\n#\n")[0].splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in lines)
+
+
+def alert_rows(file: RuleFile) -> Iterator[tuple[str, ...]]:
+    """Yield what is told of each alert of a pack, cell by cell."""
+    for group in file.groups:
+        for rule in group.rules.each:
+            if isinstance(rule, AlertingRule):
+                said = rule.annotations.texts()
+                means = unfilled(f"{said['summary']} {said['description']}")
+                told = "yes" if "notice" in said else ""
+                yield f"`{rule.alert}`", rule.labels.texts()["severity"], str(rule.for_), means, told
+
+
+def unfilled(template: str) -> str:
+    """Show the label that a template would fill in, and three dots for a value."""
+    named = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", template)
+    return re.sub(r"\{\{[^{}]*\}\}", "…", named)
+
+
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its file name."""
     texts = {
@@ -188,6 +236,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "probes.md": plugin_page("Probes", PROBES, probe_facts),
         "actions.md": plugin_page("Actions", ACTIONS, action_facts),
+        "packs.md": packs_page(),
     }
     return {name: _NOTE + text for name, text in texts.items()}
 

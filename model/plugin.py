@@ -55,7 +55,8 @@ class Probe(Generic[Options]):
 
     ``run`` may block until its deadline. An exception means that the probe itself is in trouble and its
     target unknown; a target that is down is a sample. ``target`` names what is looked at, for the
-    ``instance`` label; the empty string stands for the host itself.
+    ``instance`` label; the empty string stands for the host itself. ``subject`` names it in the probe's
+    own name, where that says more than the target.
     """
 
     name: str
@@ -66,6 +67,11 @@ class Probe(Generic[Options]):
     target: Callable[[Options], str]
     every: Duration = seconds(15)
     timeout: Duration = seconds(5)
+    subject: Callable[[Options], str] | None = None
+
+    def named(self, options: Options) -> str:
+        """Return the name of a probe that was given none: its kind and what it looks at."""
+        return f"{self.name} {(self.subject or self.target)(options)}".strip()
 
 
 AnyProbe = Probe[Any]

@@ -200,4 +200,5 @@ def samples(name: str, group: Group) -> Iterator[Sample]:
 PROBE = Probe(
     "process", Options, run, (COUNT, ZOMBIES, CHILDREN, PIDFILE, CPU, RSS, FDS, THREADS, START),
     job="process", target=this_host, every=seconds(5),
+    subject=lambda options: options.group,
 )  # fmt: skip  # the metrics on one line

@@ -145,12 +145,12 @@ def test_every_command_and_each_of_its_options_is_explained() -> None:
 
 def routes() -> dict[str, set[str]]:
     """Name the paths that agent and desk answer, by the page that must speak of them."""
-    shapes = {"agent": r'^\s*"(/[^"]*)": lambda', "desk": r'\bRoute\("([^"]+)"'}
+    shapes = (("api", "agent", r'^\s*"(/[^"]*)": Route\b'), ("desk", "desk", r'\bRoute\("([^"]+)"'))
     return {
-        f"docs/reference/{room}.md": {
+        f"docs/reference/{page}.md": {
             path for n in modules(room) for path in re.findall(shape, read(n), re.MULTILINE)
         }
-        for room, shape in shapes.items()
+        for page, room, shape in shapes
     }
 
 
@@ -158,6 +158,11 @@ def test_every_path_that_is_answered_is_explained() -> None:
     for page, paths in routes().items():
         assert len(paths) > 5, f"the paths that {page} must explain were not found"
         assert untold(paths, read(page)) == set()
+
+
+def test_the_page_of_the_agents_api_lists_what_is_answered_and_nothing_else() -> None:
+    page = "docs/reference/api.md"
+    assert set(re.findall(r"^\| `(/[^`]+)`", read(page), re.MULTILINE)) == routes()[page]
 
 
 @pytest.mark.parametrize("page", generate.pages())

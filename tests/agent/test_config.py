@@ -136,3 +136,9 @@ def test_what_editors_leave_behind_is_not_loaded(tmp_path: Path) -> None:
         written(tmp_path / "rules", rules, name)
     config = written(tmp_path, "rules: ['rules/*']\nprobes: [{cpu: {}}]")
     assert [Path(file.file).name for file in load(config).rule_files] == ["a.yml"]
+
+
+def test_two_process_groups_need_no_names_of_their_own(tmp_path: Path) -> None:
+    text = "probes: [{process: {group: redis, name: r}}, {process: {group: nginx, name: n}}, {cpu: }]"
+    config = load(written(tmp_path, text)).config
+    assert [entry.name for entry in config.probes] == ["process redis", "process nginx", "cpu"]

@@ -1,21 +1,45 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from agent.endpoint import Answer, Endpoint, Request, Route, as_json
+from agent.endpoint import (
+    BODY_BYTES_MAX,
+    CHANGE,
+    FORM,
+    KEPT_AT_ONCE_MAX,
+    READ_OR_FORM,
+    REQUESTS_AT_ONCE_MAX,
+    Answer,
+    Endpoint,
+    Request,
+    Route,
+    as_json,
+)
 
 
 def busy(_: Request) -> Answer:
     raise TimeoutError
 
 
+def echo(request: Request) -> Answer:
+    return as_json({**request.parameters, "part": request.part})
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    endpoint = Endpoint("127.0.0.1", 0, {"/ok": Route(lambda _: as_json({"a": 1})), "/busy": Route(busy)})
+    routes = {
+        "/ok": Route(lambda _: as_json({"a": 1})),
+        "/busy": Route(busy),
+        "/echo": Route(echo, READ_OR_FORM),
+        "/label/<name>/values": Route(echo),
+        "/change": Route(lambda _: Answer(b""), CHANGE),
+    }
+    endpoint = Endpoint("127.0.0.1", 0, routes)
     endpoint.start()
     yield endpoint.port
     endpoint.close()
@@ -54,3 +78,103 @@ def test_a_caller_that_says_nothing_keeps_nobody_else_waiting(port: int) -> None
     assert get(port, "/ok")[0] == 200
     for connection in silent:
         connection.close()
+
+
+def asked(port: int, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, names)
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def test_parameters_come_from_the_address_and_from_a_form(port: int) -> None:
+    status, body = asked(port, "POST", "/echo?a=1", "a=2&b=x%20y", Content_Type=FORM)
+    assert (status, json.loads(body)) == (200, {"a": ["2", "1"], "b": ["x y"], "part": ""})
+    status, body = asked(port, "POST", "/echo?a=1", '{"a": 2}', Content_Type="application/json")
+    assert json.loads(body) == {"a": ["1"], "part": ""}
+
+
+def test_a_path_may_leave_one_part_open(port: int) -> None:
+    assert json.loads(asked(port, "GET", "/label/a%2Fb/values")[1]) == {"part": "a/b"}
+    assert asked(port, "GET", "/label/values")[0] == 404
+
+
+def test_head_is_get_without_its_body(port: int) -> None:
+    assert asked(port, "HEAD", "/ok") == (200, b"")
+
+
+def test_a_method_that_the_route_does_not_take_is_refused_with_those_that_it_takes(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/change")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST, PUT")
+    assert b"only POST or PUT" in answer.read()
+    connection.close()
+    assert asked(port, "POST", "/ok")[0] == 405
+    assert asked(port, "DELETE", "/ok")[0] == 501
+
+
+def test_a_connection_is_kept_for_further_requests(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    ends = set()
+    for _ in range(3):
+        connection.request("GET", "/ok")
+        connection.getresponse().read()
+        assert connection.sock is not None
+        ends.add(connection.sock.getsockname())
+    connection.close()
+    assert len(ends) == 1
+
+
+def test_kept_connections_leave_room_for_others(port: int) -> None:
+    kept = [http.client.HTTPConnection("127.0.0.1", port, timeout=5) for _ in range(REQUESTS_AT_ONCE_MAX)]
+    for connection in kept:
+        connection.request("GET", "/ok")
+        assert connection.getresponse().read() == b'{"a": 1}'
+    assert sum(connection.sock is not None for connection in kept) <= KEPT_AT_ONCE_MAX
+    assert get(port, "/ok")[0] == 200
+    for connection in kept:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec_Fetch_Site": "none"}, 200),
+        ({"Sec_Fetch_Site": "same-origin"}, 200),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_page_of_another_origin_may_not_change_anything(
+    port: int, headers: dict[str, str], status: int
+) -> None:
+    assert asked(port, "POST", "/change", **headers)[0] == status
+
+
+def test_the_agents_own_origin_may_change(port: int) -> None:
+    assert asked(port, "PUT", "/change", Origin=f"http://127.0.0.1:{port}")[0] == 200
+
+
+def test_a_form_beyond_its_bound_is_refused(port: int) -> None:
+    assert asked(port, "POST", "/echo", Content_Length=str(BODY_BYTES_MAX + 1))[0] == 413
+    assert asked(port, "POST", "/echo", Content_Length="-1")[0] == 411
+    assert asked(port, "POST", "/echo", Transfer_Encoding="chunked")[0] == 411
+    assert asked(port, "POST", "/echo", "&".join(["a=1"] * 1001), Content_Type=FORM)[0] == 400
+
+
+def test_a_caller_that_asks_before_it_sends_its_form_is_told_to_go_on(port: int) -> None:
+    head = f"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: 3\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=3) as caller:
+        caller.sendall(f"{head}Expect: 100-continue\r\nConnection: close\r\n\r\n".encode())
+        assert caller.recv(1000).startswith(b"HTTP/1.1 100 ")
+        caller.sendall(b"a=1")
+        answer = b"".join(iter(lambda: caller.recv(1000), b""))
+    assert answer.endswith(b'{"a": ["1"], "part": ""}')

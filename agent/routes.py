@@ -1,0 +1,87 @@
+"""Every path that the agent answers, in one table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent import report, rule_api
+from agent.answer import answering, success
+from agent.endpoint import CHANGE, READ_OR_FORM, Answer, Route
+from agent.exposition import CONTENT_TYPE, exposition
+from agent.query_api import QueryApi
+from model.misfit import Problem
+from model.sample import Metric
+from remediations.journal import Journal
+from rules.judge import Judge
+from rules.store import Store
+
+Ask = Callable[[Callable[[], Any]], Any]
+
+VERSION: Final = importlib.metadata.version("beforehand")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the answers come from; what the loop's thread owns is looked at through ``ask`` only.
+
+    ``ask_patiently`` is for slices of queries, which come after everything else.
+    ``rows`` returns what /metrics shows, ``declared`` what can be described, and ``reload`` takes the
+    configuration anew and returns its mistakes.
+    """
+
+    ask: Ask
+    ask_patiently: Ask
+    now_ms: Callable[[], int]
+    monotonic: Callable[[], float]
+    store: Store
+    judge: Judge
+    journal: Journal
+    rows: Callable[[], list[Any]]
+    declared: Callable[[], Iterable[Metric]]
+    reload: Callable[[], tuple[Problem, ...]]
+
+
+def routes(sources: Sources) -> dict[str, Route]:
+    """Return who answers which path."""
+    api = QueryApi(
+        sources.store, sources.ask_patiently, sources.now_ms, sources.monotonic, sources.declared, VERSION
+    )
+    table = {
+        "/-/healthy": Route(lambda _: Answer(b"healthy\n")),
+        "/-/ready": Route(lambda _: sources.ask(lambda: Answer(b"ready\n"))),
+        "/-/reload": Route(lambda _: _reloaded(sources.reload()), CHANGE),
+        "/metrics": Route(lambda _: _metrics(sources)),
+        "/api/v1/query": Route(api.query, READ_OR_FORM),
+        "/api/v1/query_range": Route(api.query_range, READ_OR_FORM),
+        "/api/v1/query_exemplars": Route(api.nothing, READ_OR_FORM),
+        "/api/v1/series": Route(api.series, READ_OR_FORM),
+        "/api/v1/labels": Route(api.labels, READ_OR_FORM),
+        "/api/v1/label/<name>/values": Route(api.label_values),
+        "/api/v1/metadata": Route(api.metadata),
+        "/api/v1/status/buildinfo": Route(api.buildinfo),
+        "/api/v1/rules": Route(lambda asked: rule_api.rules(asked, sources.ask(sources.judge.statuses))),
+        "/api/v1/alerts": Route(lambda asked: rule_api.alerts(asked, sources.ask(sources.judge.alerts))),
+        "/api/v1/runs": Route(lambda _: success(report.runs(sources.ask(lambda: _recent(sources))))),
+    }
+    return {
+        path: Route(answering(route.answer), route.methods) if path.startswith("/api/") else route
+        for path, route in table.items()
+    }
+
+
+def _recent(sources: Sources) -> Any:
+    return sources.journal.recent(sources.now_ms() - report.DAY_MS)
+
+
+def _metrics(sources: Sources) -> Answer:
+    return Answer(exposition(sources.ask(sources.rows), sources.declared()), CONTENT_TYPE)
+
+
+def _reloaded(problems: tuple[Problem, ...]) -> Answer:
+    """Answer as Prometheus does: 200 and nothing, or 500 and every mistake."""
+    if not problems:
+        return Answer(b"")
+    return Answer("".join(f"{problem}\n" for problem in problems).encode(), status=500)
