@@ -30,10 +30,10 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	@deploy/packages nginx-light openssl prometheus redis-server shellcheck
+	@deploy/packages nginx-light openssl procps prometheus redis-server shellcheck
 	$(BIN)/pytest
 
 bench:
-	@deploy/setup desk
+	@deploy/setup desk test
 	@deploy/packages monit nginx-light redis-server
 	@$(BIN)/python -m bench

@@ -92,10 +92,9 @@ def summary(report: Report) -> list[str]:
     """Return the sentences below the table."""
     fired = sum(bool(rule.figures.episodes) for rule in report.rules)
     episodes = sum(rule.figures.episodes for rule in report.rules)
-    length = Duration((report.until_ms - report.since_ms) // 1000 * 1000)
-    lines = [
-        f"{fired} of {len(report.rules)} alerting rules fired, {episodes} times in {length}; {report.source}."
-    ]
+    span = Duration((report.until_ms - report.since_ms) // 1000 * 1000)
+    times = counted(episodes, "time")
+    lines = [f"{fired} of {len(report.rules)} alerting rules fired, {times} in {span}; {report.source}."]
     if report.counted:
         people = frozenset().union(*(rule.people for rule in report.rules))
         tellings = sum(rule.tellings for rule in report.rules)
@@ -158,12 +157,17 @@ def _cells(rule: RuleReport, report: Report) -> list[str]:
 
 def _judgement(hindsight: Hindsight, count: int) -> str:
     found = count - len(hindsight.missed)
-    precision = share(hindsight.precision) or "nothing to judge by"
-    words = (
-        f"{found} of {count} incidents were found (recall {share(hindsight.recall)}); precision {precision}"
-    )
-    when = f"; the first alert fired {lead(hindsight.lead_ms)} before, by the median" if found else ""
-    return f"{words}{when}."
+    text = f"{found} of {counted(count, 'incident')} found (recall {share(hindsight.recall)})"
+    text += f"; precision {share(hindsight.precision) or 'unknown without an episode'}"
+    if hindsight.lead_ms is not None:
+        side = "before it began" if hindsight.lead_ms >= 0 else "after it began"
+        text += f"; the first alert of an incident fired {length(hindsight.lead_ms)} {side}, by the median"
+    return f"{text}."
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its word in the singular or the plural."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _rule(rule: RuleReport, report: Report) -> dict[str, Any]:

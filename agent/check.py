@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agent import files
 from agent.config import load
+from agent.lint import lint_installation
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import Limits, Mapping, read_tree
 from remediations.playbook import load_playbook
 from rules.file import load_rules
+from rules.lint import Finding, lint_file
+from rules.unit_test_file import load_suite
 
 _SUFFIXES: Final = (".yml", ".yaml")
 # Enough to tell what a file is; whoever knows it then reads it by limits of their own.
 _LOOSE: Final = Limits(file_bytes_max=64 << 20, nodes_max=4_000_000, aliases_max=10_000)
 
 
-def check(paths: Iterable[Path]) -> tuple[list[Problem], int]:
-    """Return every mistake in these files and directories, and how many files were read.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Every mistake in some files, what lint found in those without, and how many files were read."""
 
-    What a file is shows in its keys: ``groups`` are rules, ``playbook`` a playbook, ``probes`` an
-    agent's configuration, which is read with all that it names. The desk's files are read by the
-    desk, where it is installed.
+    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
+    files: int
+
+
+def check(paths: Iterable[Path], lints: Sequence[str] = ()) -> Checked:
+    """Return what is wrong with these files and directories, and what these lints find in them.
+
+    What a file is shows in its keys: ``groups`` are rules, ``tests`` are tests of rules, ``playbook`` is a
+    playbook, ``probes`` an agent's configuration, which is read with all that it names. The desk's files
+    are read by the desk, where it is installed.
     """
     problems: set[Problem] = set()
+    findings: set[Finding] = set()
     read = 0
     for path in paths:
         for file in _files(path):
             read += 1
             try:
-                _check(file)
+                findings.update(_check(file, lints))
             except Rejected as refused:
                 problems.update(refused.problems)
-    return sorted(problems), read
+    return Checked(tuple(sorted(problems)), tuple(sorted(findings)), read)
 
 
 def _files(path: Path) -> list[Path]:
@@ -45,19 +59,22 @@ def _files(path: Path) -> list[Path]:
     return [file for file in found if not file.name.endswith((".test.yml", ".test.yaml"))]
 
 
-def _check(file: Path) -> None:
-    """Raise ``Rejected`` when the file is wrong."""
+def _check(file: Path, lints: Sequence[str]) -> list[Finding]:
+    """Return what lint finds in the file, or raise ``Rejected`` when it is wrong."""
     data = files.read(file, _LOOSE.file_bytes_max)
     tree, _ = read_tree(data, str(file), _LOOSE)
     keys = {key.text for key, _ in tree.pairs} if isinstance(tree, Mapping) else set()
     if "probes" in keys:
-        load(file)
-    elif "groups" in keys:
-        load_rules(data, str(file))
+        return lint_installation(load(file), lints)
+    if "groups" in keys:
+        return lint_file(load_rules(data, str(file)), lints)
+    if "tests" in keys:
+        load_suite(data, str(file))
     elif "playbook" in keys:
         load_playbook(data, str(file))
     else:
         _elsewhere(keys)(file)
+    return []
 
 
 def _elsewhere(keys: set[str]) -> Callable[[Path], object]:

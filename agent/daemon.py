@@ -12,11 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from agent import own, report
+from agent import explain, own, report
 from agent.clock import Clock
 from agent.config import Installation
 from agent.effect import Effects, Target
 from agent.endpoint import Endpoint
+from agent.explain_scene import of_agent
 from agent.freeze import frozen
 from agent.memory import Memory
 from agent.outbox import Outbox
@@ -29,17 +30,21 @@ from agent.state import StateDirectory
 from agent.walk import Walk
 from agent.watch import Watches
 from model.labels import Labels
+from model.matcher import Matchers
 from model.misfit import Problem, Rejected
-from model.plugin import FileChange
+from model.plugin import Deadline, FileChange
 from model.sample import Sample
+from remediations.guard import Facts
 from remediations.hand import Hand
 from remediations.healer import Healer, Surroundings
 from remediations.host import this_host
 from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
+from rules.dead import DeadSelectors
 from rules.judge import Judge
 from rules.store import Store
 from rules.store_log import StoreLog
+from rules.template_value import Setting
 
 TURN_MAX_S: Final = 1.0
 ASK_S: Final = 5.0
@@ -86,7 +91,7 @@ class Daemon:
         self._pool = Pool(config.threads_max, self.wake)
         self._watches = Watches(self._selector, self._event)
         self._senses = Senses(self._clock, self._pool, self._watches)
-        self._sample_log = StoreLog(state.samples, config.log_bytes_max)
+        self._sample_log = StoreLog(state.samples, config.log_bytes_max, config.history.ms)
         self._journal = Journal(state.runs)
         self._memory = Memory(state.alerts)
         self._outbox = Outbox(config.desks, self._clock.now_ms)
@@ -97,9 +102,10 @@ class Daemon:
         """Put store, rules, playbooks and outbox in the order of the walk."""
         config = self._installation.config
         store = Store(config.retention.ms, config.series_max, self._sample_log.record)
-        judge = Judge(
-            self._installation.rule_files, store, config.evaluation_interval.ms, self._clock.monotonic
-        )
+        rule_files = self._installation.rule_files
+        external = {"instance": self._instance, **config.labels.each}
+        setting = Setting(external, f"http://{config.listen}")
+        judge = Judge(rule_files, store, config.evaluation_interval.ms, self._clock.monotonic, setting)
         effects = Effects(judge, store, self._senses.run_now)
         around = Surroundings(
             judge_effect=effects.judge_effect,
@@ -114,8 +120,9 @@ class Daemon:
         healer = Healer(self._installation.playbooks, self._journal, Hand(self._clock.monotonic), around)
         resend_ms = config.resend_delay.ms
         lease_ms = 4 * max(config.evaluation_interval.ms, resend_ms)
-        terms = Terms({"instance": self._instance, **config.labels.each}, lease_ms, resend_ms)
-        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms)
+        terms = Terms(external, lease_ms, resend_ms)
+        dead = DeadSelectors(rule_files, frozenset(metric.name for metric in own.ALL))
+        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -312,7 +319,16 @@ class Daemon:
             self._rows,
             self._declared,
             self.reload,
+            self._explained,
         )
+
+    def _explained(self, wanted: Matchers) -> dict[str, Any]:
+        """Tell all of the alerts that are meant; what takes too long is left out and said so."""
+        deadline = Deadline(self._clock.monotonic() + explain.BUDGET_S, self._clock.monotonic)
+        facts = Facts(self._switch.active(), pauses=self._pauses())
+        now_ms = self._clock.now_ms()
+        scene = of_agent(self._walk, self._installation, self._journal, facts, deadline, now_ms)
+        return explain.explain(scene, wanted)
 
     def _rows(self) -> list[Any]:
         now_ms = self._clock.now_ms()

@@ -21,8 +21,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from model.labels import NAME, Labels
 from model.misfit import Place, Problem, Rejected
 from rules.backtest import Page, Sheet
+from rules.store import PART
 
 HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
 LINE_CHARACTERS_MAX: Final = 64 << 10
 SERIES_MAX: Final = 500_000
 SORTED_BYTES_MAX: Final = 8 << 30
@@ -35,6 +37,8 @@ _LINE: Final = re.compile(
     r'(?P<series>[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})?|\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})'
     r"[ \t]+(?P<value>[^\s#]+)(?:[ \t]+(?P<time>[^\s#]+))?[ \t]*(?:#.*)?"
 )
+
+_HEARD: Final = Labels.of({PART: "heard"})
 
 Wanted = Callable[[str], bool]
 
@@ -53,6 +57,7 @@ class Dump:
         self._labels: list[Labels] = []
         self._buffers: dict[int, array[float]] = {}
         self._bytes = 0
+        self._heard: dict[int, int] = {}  # the first sample of each minute, wanted or not
         self.first_ms: int | None = None
         self.last_ms: int | None = None
         try:
@@ -67,12 +72,16 @@ class Dump:
 
     def pages(self, since_ms: int, until_ms: int) -> Iterator[Page]:
         """Yield the samples from one time to another, hour by hour."""
-        for hour in sorted(int(file.name) for file in Path(self._directory.name).iterdir()):
+        hours: dict[int, list[int]] = {}
+        for minute in sorted(self._heard):
+            hours.setdefault(minute * MINUTE_MS // HOUR_MS, []).append(self._heard[minute])
+        for hour, heard in hours.items():
             first_ms = hour * HOUR_MS
             if first_ms + HOUR_MS > since_ms and first_ms <= until_ms:
-                sheets = tuple(self._sheets(self._file(hour)))
-                if sheets:
-                    yield Page(min(first_ms + HOUR_MS - 1, max(sheet.times[-1] for sheet in sheets)), sheets)
+                # Something was recorded then, even where nothing of it is wanted.
+                marks = Sheet(_HEARD, array("q", heard), {})
+                sheets = (marks, *self._sheets(self._file(hour)))
+                yield Page(max(sheet.times[-1] for sheet in sheets), sheets)
 
     def _sort(self) -> None:
         """Read the file line by line into its hours."""
@@ -100,22 +109,25 @@ class Dump:
         series = self._series.get(shape["series"])
         if series is None:
             series = self._meet(shape["series"], number)
-        if series < 0:
-            return
         if shape["time"] is None:
             raise self._refused(number, "the sample has no time", "dump samples with their times")
         try:
             value, at_ms = float(shape["value"]), round(float(shape["time"]) * unit_ms)
         except (ValueError, OverflowError):
             raise self._refused(number, "value and time must be numbers", "write the dump anew") from None
+        if self.first_ms is None or self.last_ms is None:
+            self.first_ms = self.last_ms = at_ms
+        self.first_ms, self.last_ms = min(self.first_ms, at_ms), max(self.last_ms, at_ms)
+        self._heard.setdefault(at_ms // MINUTE_MS, at_ms)
+        if series >= 0:
+            self._keep(series, at_ms, value)
+
+    def _keep(self, series: int, at_ms: int, value: float) -> None:
         hour = at_ms // HOUR_MS
         buffer = self._buffers.get(hour)
         if buffer is None:
             buffer = self._buffers[hour] = array("d")
         buffer.extend((series, at_ms, value))
-        if self.first_ms is None or self.last_ms is None:
-            self.first_ms = self.last_ms = at_ms
-        self.first_ms, self.last_ms = min(self.first_ms, at_ms), max(self.last_ms, at_ms)
         if len(buffer) >= _FLUSH_NUMBERS:
             self._flush(hour)
 
@@ -149,7 +161,7 @@ class Dump:
     def _sheets(self, file: Path) -> Iterator[Sheet]:
         """Yield the samples of an hour, series by series; a NaN ends one, since dumps write staleness so."""
         numbers: array[float] = array("d")
-        numbers.frombytes(file.read_bytes())
+        numbers.frombytes(file.read_bytes() if file.exists() else b"")
         rows = sorted(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True), key=lambda row: row[:2])
         times: array[int] = array("q")
         values: array[float] = array("d")

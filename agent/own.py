@@ -39,6 +39,12 @@ RUNS: Final = Metric(
 BUGS: Final = Metric("beforehand_loop_bugs_total", "Turns of the loop that a bug ended.", "counter")
 RULE_FAILED: Final = Metric("beforehand_rules_failing", "Rules whose last evaluation failed.")
 
+SELECTOR_DEAD: Final = Metric(
+    "beforehand_rule_selector_dead",
+    "1 while a selector of a rule matches nothing, though it did before, or for a day.",
+    labels=("rule_group", "rule", "selector", "nearest"),
+)
+
 # Prometheus' own names, so that what people have made to watch its rules watches these as well.
 _GROUP: Final = ("rule_group",)
 EVALUATIONS: Final = Metric("prometheus_rule_evaluations_total", "Evaluations of rules.", "counter", _GROUP)
@@ -66,6 +72,6 @@ RULES: Final = Metric("prometheus_rule_group_rules", "Rules in a group.", labels
 
 ALL: Final = (
     MISSED, ABANDONED, THREADS, SERIES, SERIES_DROPPED, OUT_OF_ORDER, CLOCK_BEHIND, CLOCK_STEPS, RELOADED,
-    STOPPED, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, BUGS,
+    STOPPED, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, SELECTOR_DEAD, BUGS,
     EVALUATIONS, FAILURES, ITERATIONS, ITERATIONS_MISSED, INTERVAL, LAST_EVALUATION, LAST_DURATION, RULES,
 )  # fmt: skip

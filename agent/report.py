@@ -48,6 +48,11 @@ def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterab
     yield own.RULE_FAILED(sum(r.health == "err" for group in groups for r in group.rules))
     for group in groups:
         yield from of_group(group)
+    for dead in walk.dead.dead():
+        name = f"{dead.file};{dead.group}"
+        yield own.SELECTOR_DEAD(
+            1, rule_group=name, rule=dead.rule, selector=dead.selector, nearest=dead.nearest
+        )
 
 
 def of_group(status: GroupStatus) -> Iterator[Sample]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent import report, rule_api
+from agent import explain, report, rule_api
 from agent.answer import answering, success
-from agent.endpoint import CHANGE, READ_OR_FORM, Answer, Route
+from agent.endpoint import CHANGE, READ_OR_FORM, Answer, Request, Route
 from agent.exposition import CONTENT_TYPE, exposition
+from agent.parameters import wrong
 from agent.query_api import QueryApi
-from model.misfit import Problem
+from model.matcher import Matchers
+from model.misfit import Misfit, Problem
 from model.sample import Metric
 from remediations.journal import Journal
 from rules.judge import Judge
@@ -29,7 +31,7 @@ class Sources:
 
     ``ask_patiently`` is for slices of queries, which come after everything else.
     ``rows`` returns what /metrics shows, ``declared`` what can be described, and ``reload`` takes the
-    configuration anew and returns its mistakes.
+    configuration anew and returns its mistakes. ``explain`` tells all of the alerts that are meant.
     """
 
     ask: Ask
@@ -42,6 +44,7 @@ class Sources:
     rows: Callable[[], list[Any]]
     declared: Callable[[], Iterable[Metric]]
     reload: Callable[[], tuple[Problem, ...]]
+    explain: Callable[[Matchers], dict[str, Any]]
 
 
 def routes(sources: Sources) -> dict[str, Route]:
@@ -64,12 +67,21 @@ def routes(sources: Sources) -> dict[str, Route]:
         "/api/v1/status/buildinfo": Route(api.buildinfo),
         "/api/v1/rules": Route(lambda asked: rule_api.rules(asked, sources.ask(sources.judge.statuses))),
         "/api/v1/alerts": Route(lambda asked: rule_api.alerts(asked, sources.ask(sources.judge.alerts))),
+        "/api/v1/explain": Route(lambda asked: _explained(sources, asked)),
         "/api/v1/runs": Route(lambda _: success(report.runs(sources.ask(lambda: _recent(sources))))),
     }
     return {
         path: Route(answering(route.answer), route.methods) if path.startswith("/api/") else route
         for path, route in table.items()
     }
+
+
+def _explained(sources: Sources, request: Request) -> Answer:
+    try:
+        wanted = explain.asked(request.one("alert"))
+    except Misfit as misfit:
+        raise wrong("alert", str(misfit)) from None
+    return success(sources.ask(lambda: sources.explain(wanted)))
 
 
 def _recent(sources: Sources) -> Any:

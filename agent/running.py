@@ -98,6 +98,13 @@ class Agent:
         except (KeyError, TypeError, ValueError, IndexError) as wrong:
             raise self._strange(wrong) from None
 
+    def explanation(self, alert: str) -> dict[str, Any]:
+        """Return what the agent says about alerts that matchers mean, or raise ``Unheard``."""
+        told = self._get("/api/v1/explain", {"alert": alert})
+        if not isinstance(told, dict) or not isinstance(told.get("rules"), list):
+            raise Unheard(f"{self._url} does not answer like an agent: it explains nothing")
+        return told
+
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
         try:
             with self._session.get(

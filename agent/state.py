@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+DEFAULTS: Final = Path(__file__).parent / "defaults"
+"""The configuration that is taken when none is named."""
+
 
 class Taken(Exception):
     """Another process already works in this state directory."""
@@ -55,6 +58,11 @@ class StateDirectory:
 def switch_file(state: Path) -> Path:
     """Return the kill switch of the agent that keeps its state here."""
     return state / "STOP"
+
+
+def here() -> Path:
+    """Return where state lies for this user, when nobody says."""
+    return default_state(dict(os.environ), os.getuid())
 
 
 def default_state(environment: dict[str, str], uid: int) -> Path:

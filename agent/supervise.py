@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from agent.logs import to_standard_error
+from agent.state import DEFAULTS, here
 
 STOP_S: Final = 10.0
 RESTART_AFTER_S: Final = (0.2, 1, 2, 5, 10, 30)
@@ -28,6 +33,29 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     due_s: float = 0.0
+
+
+def main(words: Sequence[str]) -> int:
+    """Parse the words after ``run`` and run both; what other commands need is not loaded."""
+    parser = argparse.ArgumentParser("beforehand run", description="Run agent and desk for this host.")
+    add_options(parser)
+    options = parser.parse_args(words)
+    to_standard_error(verbose=False)
+    return command(options)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    state = here()
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULTS, help="directory with agent.yaml and desk.yaml"
+    )
+    parser.add_argument("--state", type=Path, default=state, help=f"where state is kept (default {state})")
+
+
+def command(options: argparse.Namespace) -> int:
+    """Run agent and desk until told to stop; returns the exit code."""
+    return run(options.config, options.state)
 
 
 def run(config: Path, state: Path) -> int:

@@ -18,12 +18,14 @@ from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.sample import Sample
 from remediations.healer import Healer
+from rules.dead import DeadSelectors
 from rules.judge import Judge
 from rules.lifecycle import Transition
 from rules.store import PART, Store
 
 REMEMBER_EVERY_MS: Final = 10_000
 SAY_EVERY_MS: Final = 5_000
+LOOK_EVERY_MS: Final = 1_000
 DECISION_MS: Final = 250
 
 log = logging.getLogger("beforehand.walk")
@@ -40,11 +42,13 @@ class Walk:
     memory: Memory
     outbox: Outbox
     terms: Terms
+    dead: DeadSelectors
     _unknown: dict[Labels, frozenset[str]] = field(default_factory=dict)
     _said: dict[Labels, Said] = field(default_factory=dict)
     _news: bool = True
     _say_ms: int = 0
     _remember_ms: int = 0
+    _look_ms: int = 0
 
     def begin(self, targets: Iterable[Target], now_ms: int) -> None:
         """Take up where the last life of the agent ended; nothing is known of any target yet."""
@@ -84,6 +88,9 @@ class Walk:
             self._say(now_ms)
         if now_ms >= self._remember_ms:
             self._remember(now_ms)
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_EVERY_MS
+            self.dead.look(self.store, now_ms, self._unknown.values())
 
     def next_ms(self) -> int:
         """Return when ``turn`` is needed next."""
@@ -102,6 +109,7 @@ class Walk:
             self.store.write(block, now_ms, ())
         self._tell_unknown()
         self.healer.use(installation.playbooks)
+        self.dead.watch(installation.rule_files)
         self._follow(self.judge.reload(installation.rule_files, now_ms), now_ms)
 
     def end(self, now_ms: int) -> None:
@@ -144,12 +152,16 @@ class Walk:
         self._remember_ms = now_ms + REMEMBER_EVERY_MS
         self.memory.keep(self.judge.alerts(), now_ms)
 
-    def _tell_unknown(self) -> None:
+    def unseen(self) -> dict[Labels, frozenset[str]]:
+        """Return the targets that cannot be seen now, each with the metrics it would bring."""
         merged: dict[Labels, frozenset[str]] = {}
         for block, names in self._unknown.items():
             target = block.without((PART,))
             merged[target] = merged.get(target, frozenset()) | names
-        self.judge.set_unknown(merged)
+        return merged
+
+    def _tell_unknown(self) -> None:
+        self.judge.set_unknown(self.unseen())
 
 
 def _block(target: Labels, name: str) -> Labels:

@@ -11,6 +11,8 @@ from model.alert import Alert, AlertState
 from model.outcome import Remedy
 
 RESOLVED_RESENT_MS: Final = 15 * 60_000
+# As long as Prometheus looks back for a sample: what was last seen longer ago tells nothing of now.
+UNKNOWN_AFTER_MS: Final = 5 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Posting:
         annotations = {**alert.annotations, **self.remedy.annotations()}
         if alert.unknown_since_ms is not None:
             annotations["beforehand_unknown_since_ms"] = str(alert.unknown_since_ms)
+            if now_ms - alert.unknown_since_ms >= UNKNOWN_AFTER_MS:
+                annotations["beforehand_state"] = "unknown"
         return {
             "labels": {**labels, **alert.labels},
             "annotations": annotations,

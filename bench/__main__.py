@@ -7,7 +7,6 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -35,12 +34,8 @@ def main() -> int:
         mail = Port.free()
         ends.callback(mail.close)
         post = ends.enter_context(PostOffice(mail))
-        results = Results(
-            machine=machine.line(),
-            versions=machine.versions(),
-            ours=_ours(folder / "ours", post, options.rounds, chance),
-            monit_fastest=_monit_fastest(folder / "fastest", post, options.rounds, chance),
-        )
+        mine, theirs = _in_turn(folder / "turns", post, options.rounds, chance)
+        results = Results(machine.line(), machine.versions(), mine, theirs)
         with ThreadPoolExecutor(1) as beside:
             slow = None
             if not options.quick:
@@ -69,33 +64,25 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _repeat(system: str, rounds: int, measure: Callable[[int], Round]) -> list[Round]:
-    found = []
-    for number in range(rounds):
-        found.append(measure(number))
-        _say(f"{system}, round {number + 1} of {rounds}: {report.inline(found[-1])}")
-    return found
+def _in_turn(
+    folder: Path, post: PostOffice, rounds: int, chance: random.Random
+) -> tuple[list[Round], list[Round]]:
+    """Measure Beforehand and Monit at its fastest in turn, so that a busy moment of the machine hits both.
 
-
-def _ours(folder: Path, post: PostOffice, rounds: int, chance: random.Random) -> list[Round]:
-    """Kill the redis of a fresh installation each time, at a random moment."""
-    return _repeat(
-        "Beforehand", rounds, lambda number: ours.measure(folder / str(number), post, chance.uniform(0, 2))
-    )
-
-
-def _monit_fastest(folder: Path, post: PostOffice, rounds: int, chance: random.Random) -> list[Round]:
-    """Kill the same redis again and again, at a random moment of Monit's cycle."""
-    folder.mkdir()
-    with monit.running(folder, post, monit.FASTEST_S) as watching:
-
-        def measure(number: int) -> Round:
-            if number:
+    Beforehand's redis and installation are fresh each time; Monit's redis is killed again and again.
+    """
+    mine, theirs = [], []
+    (folder / "monit").mkdir(parents=True)
+    with monit.running(folder / "monit", post, monit.FASTEST_S) as watching:
+        for number in range(1, rounds + 1):
+            mine.append(ours.measure(folder / str(number), post, chance.uniform(0, 2)))
+            _say(f"Beforehand, round {number} of {rounds}: {report.inline(mine[-1])}")
+            if number > 1:
                 watching.settle()
-            pause(2 * monit.FASTEST_S + chance.uniform(0, monit.FASTEST_S))
-            return watching.round(post)
-
-        return _repeat(f"Monit every {monit.FASTEST_S} s", rounds, measure)
+            pause(chance.uniform(0, monit.FASTEST_S))
+            theirs.append(watching.round(post))
+            _say(f"Monit every {monit.FASTEST_S} s, round {number} of {rounds}: {report.inline(theirs[-1])}")
+    return mine, theirs
 
 
 def _monit_default(folder: Path, post: PostOffice, rounds: int, chance: random.Random) -> list[Round]:

@@ -8,6 +8,8 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 NAME: Final = "__name__"
+METADATA: Final = ("__type__", "__unit__")
+"""What Prometheus 3 may lay beside a metric name; it goes with the name."""
 
 _FNV_OFFSET: Final = 14695981039346656037
 _FNV_PRIME: Final = 1099511628211
@@ -44,9 +46,9 @@ class Labels(Mapping[str, str]):
         return self._pairs
 
     def nameless(self) -> Labels:
-        """Return this set without the metric name."""
+        """Return this set without the metric name and what tells of it, its type and its unit."""
         if self._nameless is None:
-            self._nameless = self.without((NAME,))
+            self._nameless = self.without((NAME, *METADATA))
         return self._nameless
 
     def without(self, names: Iterable[str]) -> Labels:

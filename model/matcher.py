@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Literal
 
 from model.misfit import Misfit
+from model.regex import Regex, compiled
 
 Operator = Literal["=", "!=", "=~", "!~"]
-
-REGEX_BYTES_MAX: Final = 1024
 
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OPERATOR: Final = re.compile(r"\s*(=~|!~|!=|=)\s*")
@@ -28,7 +26,7 @@ class Matcher:
     label: str
     operator: Operator
     value: str
-    _regex: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
+    _regex: Regex | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         regex = compiled(self.value) if self.operator in ("=~", "!~") else None
@@ -39,7 +37,7 @@ class Matcher:
         value = labels.get(self.label, "")
         if self._regex is None:
             return (value == self.value) is (self.operator == "=")
-        return (self._regex.fullmatch(value) is not None) is (self.operator == "=~")
+        return self._regex.matches(value) is (self.operator == "=~")
 
     def __str__(self) -> str:
         quoted = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -107,16 +105,3 @@ def _one(text: str, start: int) -> tuple[Matcher, int]:
 
 def _unescaped(escape: re.Match[str]) -> str:
     return _ESCAPES.get(escape[1], escape[0])
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a regular expression of RE2's kind; what RE2 refuses is refused here as well."""
-    if len(pattern.encode()) > REGEX_BYTES_MAX:
-        raise Misfit("the regular expression is too long", f"keep it within {REGEX_BYTES_MAX} bytes")
-    if re.search(r"\(\?<?[=!]|\(\?P=|\\[1-9]|\\Z", pattern):
-        raise Misfit("look-around and back-references are not RE2", "use alternatives and groups only")
-    try:
-        return re.compile(pattern, re.DOTALL | re.ASCII)
-    except (re.error, RecursionError, OverflowError) as wrong:
-        raise Misfit(f"{pattern!r} is not a regular expression: {wrong}", "mend the pattern") from None

@@ -70,12 +70,13 @@ Node = Scalar | Sequence | Mapping
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one file may hold."""
+    """How much one file may hold; ``merge_keys`` lets ``<<`` take over the keys of other mappings."""
 
     file_bytes_max: int = FILE_BYTES_MAX
     depth_max: int = DEPTH_MAX
     nodes_max: int = NODES_MAX
     aliases_max: int = ALIASES_MAX
+    merge_keys: bool = False
 
 
 def read_tree(data: bytes, file: str, limits: Limits = Limits()) -> tuple[Node, list[Problem]]:
@@ -178,6 +179,7 @@ class _Builder:
         if isinstance(done.event, yaml.SequenceStartEvent):
             return Sequence(tuple(done.items), done.place)
         pairs: list[tuple[Scalar, Node]] = []
+        merged: list[tuple[Scalar, Node]] = []
         lines: dict[str, int] = {}
         for key, node in _pairs(done.items):
             if not isinstance(key, Scalar):
@@ -186,11 +188,29 @@ class _Builder:
                 sentence = f"the key {key.text!r} is given twice, first in line {lines[key.text]}"
                 self.problems.append(Problem(key.place, sentence, "keep one of them"))
             elif key.text == "<<" and key.plain:
-                self.problems.append(Problem(key.place, "merge keys are not supported", "write the keys out"))
+                merged += self._merged(key, node)
             else:
                 lines[key.text] = key.place.line
                 pairs.append((key, node))
+        for key, node in merged:
+            if key.text not in lines:
+                lines[key.text] = key.place.line
+                pairs.append((key, node))
         return Mapping(tuple(pairs), done.place)
+
+    def _merged(self, key: Scalar, node: Node) -> tuple[tuple[Scalar, Node], ...]:
+        """Return the pairs that a merge key brings; what stands in the mapping itself, or earlier, wins."""
+        each = node.items if isinstance(node, Sequence) else (node,)
+        if not self._limits.merge_keys:
+            self.problems.append(Problem(key.place, "merge keys are not supported", "write the keys out"))
+            return ()
+        if not all(isinstance(one, Mapping) for one in each):
+            cure = "write <<: *name, or a list of such names"
+            self.problems.append(Problem(key.place, "only mappings can be merged", cure))
+            return ()
+        pairs = tuple(pair for one in each if isinstance(one, Mapping) for pair in one.pairs)
+        self._count(key.place, 2 * len(pairs))
+        return pairs
 
     def _add(self, node: Node, anchor: str | None) -> None:
         if anchor:

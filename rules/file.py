@@ -14,15 +14,19 @@ from model import yaml_tree
 from model.decode import MISSING, Decoder, Raw
 from model.duration import Duration
 from model.labels import NAME
-from model.misfit import NOWHERE, Misfit, Place, Rejected
+from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
 from model.yaml_tree import Limits, Node, Scalar, Sequence, read_tree
 from rules.promql import Query, compile_query
 from rules.promql.check import KIND_WORDS
+from rules.promql.dialect import Compat
 from rules.template import Template
-from rules.template_tree import View
+from rules.template_value import View
 
 # The largest public collections have about 1 MB and some thousand rules in a file.
-LIMITS: Final = Limits(file_bytes_max=4 << 20, nodes_max=200_000, aliases_max=1000)
+LIMITS: Final = Limits(file_bytes_max=4 << 20, nodes_max=200_000, aliases_max=1000, merge_keys=True)
+
+RULES_MAX: Final = 4000
+"""How many rules one file may hold: more are a generator's mistake, and would cost the host its rest."""
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -210,12 +214,36 @@ def load_rules(data: bytes, file: str) -> RuleFile:
     tree, decoder.problems[:] = read_tree(data, file, LIMITS)
     value = decoder.value(tree, RuleFile)
     _refuse_repeated_groups(tree, decoder)
-    if isinstance(value, RuleFile):
-        _refuse_repeated_rules(value, decoder)
+    many = sum(len(group.rules.each) for group in value.groups) if isinstance(value, RuleFile) else 0
+    if many > RULES_MAX:
+        decoder.refuse(Place(file), f"the file holds {many} rules", f"keep it within {RULES_MAX}")
     if decoder.problems:
         raise Rejected(tuple(decoder.problems))
     assert isinstance(value, RuleFile), "what is missing was noted as a problem"
     return value
+
+
+def compiled_for(file: RuleFile, step_ms: int, compat: Compat = "prometheus3") -> RuleFile:
+    """Return the rules with their expressions compiled anew for other terms, or raise ``Rejected``.
+
+    ``step_ms`` is the step of subqueries that name none, ``compat`` which Prometheus' meaning holds.
+    """
+    problems: list[Problem] = []
+
+    def again(rule: Rule) -> Rule:
+        try:
+            query = compile_query(rule.expr.text, step_ms, compat)
+        except Misfit as wrong:
+            problems.append(Problem(rule.place, wrong.sentence, wrong.cure))
+            return rule
+        return replace(rule, expr=Expression(rule.expr.text, query))
+
+    groups = tuple(
+        replace(group, rules=Rules(tuple(again(rule) for rule in group.rules.each))) for group in file.groups
+    )
+    if problems:
+        raise Rejected(tuple(problems))
+    return replace(file, groups=groups)
 
 
 def _rule(node: Node, decoder: Decoder) -> Any:
@@ -252,15 +280,3 @@ def _group_names(tree: Node) -> Iterator[Scalar]:
         name = group.get("name") if isinstance(group, yaml_tree.Mapping) else None
         if isinstance(name, Scalar):
             yield name
-
-
-def _refuse_repeated_rules(file: RuleFile, decoder: Decoder) -> None:
-    """The same rule twice would make every alert and every series of it twice."""
-    lines: dict[tuple[type[Rule], str, str, frozenset[tuple[str, str]]], int] = {}
-    for group in file.groups:
-        for rule in group.rules.each:
-            key = (type(rule), rule.name, rule.expr.text, frozenset(rule.labels.texts().items()))
-            if key in lines:
-                sentence = f"this rule {rule.name[:60]!r} stands already in line {lines[key]}"
-                decoder.refuse(rule.place, sentence, "remove one of them or tell them apart by a label")
-            lines.setdefault(key, rule.place.line)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from model.misfit import Misfit
-
-Value = str | float | int | bool | Mapping[str, str]
+from rules import go_time
+from rules.template_value import Arguments, Found, Value, View, WrongValue, type_name
 
 WIDTH_MAX: Final = 1000
 
@@ -35,7 +36,7 @@ _ESCAPES: Final = {
 
 
 def shown(value: Value) -> str:
-    """Return what ``%v`` prints."""
+    """Return what ``%v`` prints; raise ``WrongValue`` for samples, of which Go would print the addresses."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -44,7 +45,36 @@ def shown(value: Value) -> str:
         return str(value)
     if isinstance(value, float):
         return number(value)
-    return f"map[{' '.join(f'{name}:{text}' for name, text in sorted(value.items()))}]"
+    return "<nil>" if value is None else _composed(value)
+
+
+def _composed(value: datetime | Found | Arguments | View | Mapping[str, str] | tuple[Found, ...]) -> str:
+    if isinstance(value, datetime):
+        return go_time.shown(value)
+    if isinstance(value, Found):
+        return f"{{{shown(value.labels)} {number(value.value)}}}"
+    if isinstance(value, View):
+        setting = value.setting
+        outside = f"{shown(setting.external_labels)} {setting.external_url}"
+        return f"{{{shown(value.labels)} {outside} {number(value.value)}}}"
+    if isinstance(value, tuple):
+        raise WrongValue("the result of a query cannot be printed as a whole; use range or first")
+    pairs = value.named() if isinstance(value, Arguments) else value
+    return f"map[{' '.join(f'{name}:{shown(each)}' for name, each in sorted(pairs.items()))}]"
+
+
+def sprint(values: tuple[Value, ...], *, spaced: bool = False) -> str:
+    """Return Go's ``Sprint``: a space between two values of which none is a text.
+
+    ``spaced`` makes it ``Sprintln``: a space between any two, and the end of the line.
+    """
+    parts: list[str] = []
+    for index, value in enumerate(values):
+        before = values[index - 1] if index else ""
+        if index and (spaced or not (isinstance(value, str) or isinstance(before, str))):
+            parts.append(" ")
+        parts.append(shown(value))
+    return "".join(parts) + "\n" * spaced
 
 
 def number(value: float) -> str:
@@ -64,12 +94,6 @@ def number(value: float) -> str:
 def digits(value: float, significant: int = 4) -> str:
     """Return ``%.4g`` of a float, or of another number of significant digits."""
     return f"{value:.{significant}g}" if math.isfinite(value) else _not_finite(value)
-
-
-def type_name(value: Value) -> str:
-    """Return Go's name for the value's type."""
-    names = {str: "string", bool: "bool", int: "int", float: "float64"}
-    return names.get(type(value), "map[string]string")
 
 
 def check_printf(text: str) -> None:

@@ -17,6 +17,7 @@ from rules.promql import QueryError
 from rules.reach import Reach
 from rules.restore import belongs, restored
 from rules.store import Store
+from rules.template_value import ALONE, Setting
 from rules.unseen import Unseen
 
 # A restored alert that nothing speaks of any more, say of a probe that was removed, is judged after this.
@@ -81,7 +82,8 @@ class _JudgedGroup:
 class Judge:
     """All rules with their alerts; used by one thread, times are milliseconds since 1970 in UTC.
 
-    ``interval_ms`` holds for groups that give none; ``monotonic`` counts seconds, to time each evaluation.
+    ``interval_ms`` holds for groups that give none; ``monotonic`` counts seconds, to time each evaluation;
+    ``setting`` is what templates know of the agent.
     """
 
     def __init__(
@@ -90,10 +92,12 @@ class Judge:
         store: Store,
         interval_ms: int,
         monotonic: Callable[[], float],
+        setting: Setting = ALONE,
     ) -> None:
         self._store = store
         self._interval_ms = interval_ms
         self._monotonic = monotonic
+        self._setting = setting
         self._unseen = Unseen()
         self._left: dict[Labels, Alert] = {}
         self._groups, self._rules = self._arranged(files)
@@ -167,11 +171,11 @@ class Judge:
             if not belongs(rule, alert):
                 continue
             try:
-                points = self._rules[index].points(self._store, now_ms)
+                views = self._rules[index].views(self._store, now_ms)
             except QueryError:
                 answers.append(None)
                 continue
-            found = any(lifecycle.identity(rule, point) is alert.labels for point in points)
+            found = any(lifecycle.identity(rule, view) is alert.labels for view in views)
             answers.append(True if found else None if self._hidden(index, alert.labels) else False)
         if True in answers:
             return True
@@ -231,7 +235,7 @@ class Judge:
         for file in files:
             for group in file.groups:
                 first = len(rules)
-                rules += [JudgedRule(rule, group, file.file) for rule in group.rules.each]
+                rules += [JudgedRule(rule, group, file.file, self._setting) for rule in group.rules.each]
                 interval_ms = (group.interval.ms if group.interval else 0) or self._interval_ms
                 groups.append(_JudgedGroup(group, file.file, interval_ms, range(first, len(rules))))
         return groups, rules

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Final, Literal
 
 from model.alert import Alert, AlertState
 from model.labels import NAME, Labels
+from model.misfit import Misfit
 from rules import lifecycle
 from rules.file import AlertingRule, Group, RecordingRule, Rule
 from rules.lifecycle import Alerts, Evaluation, Transition, Unknown
-from rules.promql import Point, QueryError
+from rules.promql import Point, QueryError, compile_query
 from rules.reach import ALERTS, ALERTS_FOR_STATE
 from rules.store import Store
+from rules.template_value import ALONE, Found, Setting, View, WrongValue
 
 Health = Literal["unknown", "ok", "err"]
+
+# A template may put labels into its query, so what it asks has no end.
+QUERIES_KEPT_MAX: Final = 256
+
+_compiled: Final = lru_cache(QUERIES_KEPT_MAX)(compile_query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class JudgedRule:
     rule: Rule
     group: Group
     file: str
+    setting: Setting = ALONE
     alerts: Alerts = field(default_factory=dict)
     health: Health = "unknown"
     error: str = ""
@@ -75,6 +84,14 @@ class JudgedRule:
         """Return the result of the expression, or raise ``QueryError``."""
         return self.rule.expr.query.at(store, now_ms - self._offset_ms)
 
+    def views(self, store: Store, now_ms: int) -> list[View]:
+        """Return what templates see of each element of the result, or raise ``QueryError``."""
+        points = self.points(store, now_ms)
+        if not points:
+            return []
+        setting = replace(self.setting, query=_asking(store, now_ms))
+        return [View(point.labels, point.value, setting) for point in points]
+
     def keep(self, alerts: Alerts) -> None:
         """Make these the rule's alerts, as after a restart."""
         self.alerts = alerts
@@ -109,11 +126,11 @@ class JudgedRule:
 
     def _alert(self, rule: AlertingRule, store: Store, now_ms: int, unknown: Unknown) -> Evaluation:
         try:
-            points = self.points(store, now_ms)
+            views = self.views(store, now_ms)
         except QueryError as wrong:
             evaluation = lifecycle.fail(self.alerts, now_ms, str(wrong))
         else:
-            evaluation = lifecycle.advance(rule, self.alerts, points, now_ms, unknown, limit=self.group.limit)
+            evaluation = lifecycle.advance(rule, self.alerts, views, now_ms, unknown, limit=self.group.limit)
         self.alerts = evaluation.alerts
         self._look_ahead()
         self._write(store, now_ms, _series(self.alerts))
@@ -153,6 +170,18 @@ class JudgedRule:
         if isinstance(self.rule, AlertingRule):
             times = (lifecycle.due_ms(self.rule, alert) for alert in self.alerts.values())
             self.due_ms = min((time for time in times if time is not None), default=None)
+
+
+def _asking(store: Store, now_ms: int) -> Callable[[str], tuple[Found, ...]]:
+    """Return the templates' way to the samples."""
+
+    def query(text: str) -> tuple[Found, ...]:
+        try:
+            return tuple(Found(point.labels, point.value) for point in _compiled(text).at(store, now_ms))
+        except (Misfit, QueryError) as wrong:
+            raise WrongValue(str(wrong)) from None
+
+    return query
 
 
 def _series(alerts: Alerts) -> dict[Labels, float]:

@@ -14,8 +14,7 @@ from typing import Final
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from rules.file import AlertingRule
-from rules.promql import Point
-from rules.template_tree import View
+from rules.template_value import View
 
 RESOLVED_KEPT_MS: Final = 15 * 60_000
 
@@ -54,18 +53,20 @@ class Evaluation:
 def advance(
     rule: AlertingRule,
     previous: Alerts,
-    points: Iterable[Point],
+    views: Iterable[View],
     now_ms: int,
     unknown: Unknown,
     limit: int = 0,
 ) -> Evaluation:
-    """Return the alerts after a result; ``unknown`` tells of a label set that its target cannot be seen.
+    """Return the alerts after a result, given as what templates see of each element of it.
+
+    ``unknown`` tells of a label set that its target cannot be seen.
 
     Two results with the same final labels, or more alerts than ``limit`` (0 for no limit), are errors.
     """
     found: dict[Labels, Alert] = {}
-    for point in points:
-        alert = _from_point(rule, point, now_ms)
+    for view in views:
+        alert = _from_view(rule, view, now_ms)
         if alert.labels in found:
             sentence = f"two results have the same labels {alert.labels} after the rule's own were applied"
             return fail(previous, now_ms, sentence)
@@ -95,9 +96,9 @@ def fail(previous: Alerts, now_ms: int, error: str) -> Evaluation:
     return Evaluation(MappingProxyType(alerts), tuple(c for c in changes if c.reason), error)
 
 
-def identity(rule: AlertingRule, point: Point) -> Labels:
+def identity(rule: AlertingRule, view: View) -> Labels:
     """Return the labels of the alert that this result of the rule is."""
-    return _labels(rule, point, View(point.labels, point.value))
+    return view.labels.nameless().having({**rule.labels.render(view), "alertname": rule.name})
 
 
 def due_ms(rule: AlertingRule, alert: Alert) -> int | None:
@@ -111,17 +112,12 @@ def due_ms(rule: AlertingRule, alert: Alert) -> int | None:
     return None
 
 
-def _labels(rule: AlertingRule, point: Point, view: View) -> Labels:
-    return point.labels.nameless().having({**rule.labels.render(view), "alertname": rule.name})
-
-
-def _from_point(rule: AlertingRule, point: Point, now_ms: int) -> Alert:
-    view = View(point.labels, point.value)
+def _from_view(rule: AlertingRule, view: View, now_ms: int) -> Alert:
     return Alert(
-        labels=_labels(rule, point, view),
+        labels=identity(rule, view),
         annotations=MappingProxyType(rule.annotations.render(view)),
         state=AlertState.PENDING,
-        value=point.value,
+        value=view.value,
         active_at_ms=now_ms,
     )
 

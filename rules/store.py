@@ -6,7 +6,9 @@ own. What is written lives for ``retention_ms`` and is then let go in chunks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +24,7 @@ PART: Final = "__part__"
 
 Row = tuple[Labels, float]
 Window = tuple[Labels, Sequence[int], Sequence[float]]
+Span = tuple[Series, int, int]
 Sink = Callable[[Labels, int, Sequence[Row]], None]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -93,6 +96,35 @@ class Store:
         """Take a row that the sink was told of in an earlier life."""
         self._write(key, at_ms, rows, None)
 
+    def restore_columns(self, key: Labels, times: array[int], columns: Mapping[Labels, array[float]]) -> None:
+        """Take many rows of one block at once: their times, rising, and each series' values in all of them.
+
+        Rows that are not later than what the block holds are dropped and counted.
+        """
+        block = self._blocks.get(key) or Block(key)
+        late = bisect_right(times, block.last_ms) if block.times else 0
+        self.samples_dropped_out_of_order += late * len(columns)
+        if late == len(times):
+            return
+        self._blocks[key] = block
+        row = block.end
+        block.times.extend(times[late:])
+        block.names = None
+        for labels, values in columns.items():
+            series = block.aliases.get(labels) or self._adopt(block, key, labels)
+            if series is None:
+                continue
+            if series.newest >= row:
+                self.samples_dropped_duplicate += len(values) - late
+                continue
+            block.live += not series.live
+            series.extend(row, values[late:] if late else values)
+        for series in block.series.values():
+            if series.live and series.newest < row:
+                series.stop(row)
+                block.live -= 1
+        self._let_go(block, times[-1])
+
     def select(self, selector: Selector) -> tuple[Series, ...]:
         """Return the series that a selector means; resolved once until its metric gains or loses one."""
         name = selector.name
@@ -147,6 +179,19 @@ class Store:
             found = series.window(low, high) if low < high else None
             if found is not None:
                 yield series.labels, *found
+
+    def spans(self, selector: Selector, after_ms: int, until_ms: int) -> Iterator[Span]:
+        """Yield each series with the numbers of its block's rows in ``(after_ms, until_ms]``, last exclusive.
+
+        Which of the rows the series has is its own to tell.
+        """
+        block, low, high = None, 0, 0
+        for series in self.select(selector):
+            if series.block is not block:
+                block = series.block
+                low, high = block.row_after(after_ms), block.row_after(until_ms)
+            if low < high:
+                yield series, low, high
 
     def latest(self, now_ms: int) -> Iterator[tuple[Labels, float, int]]:
         """Yield the newest value of each series that is not stale, with its time, grouped by metric name."""

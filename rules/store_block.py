@@ -8,14 +8,27 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from math import copysign
+from math import copysign, fsum
+from operator import mul
 from typing import Final
 
 from model.labels import Labels
+from rules.store_summary import Summary
 
 TRIM_ROWS: Final = 256
 
 _FILLER: Final = array("d", (0.0,))
+
+
+class Seconds:
+    """How far rows lie from one time, with the sum of it and of its squares."""
+
+    __slots__ = ("each", "squares", "total")
+
+    def __init__(self, each: list[float]) -> None:
+        self.each = each
+        self.total = fsum(each)
+        self.squares = fsum(map(mul, each, each))
 
 
 class Block:
@@ -24,7 +37,7 @@ class Block:
     Rows are numbered from the first one ever written, so a trim does not renumber the runs of any series.
     """
 
-    __slots__ = ("aliases", "first", "key", "live", "names", "series", "times")
+    __slots__ = ("_seconds", "aliases", "first", "key", "live", "names", "series", "times")
 
     def __init__(self, key: Labels) -> None:
         self.key = key
@@ -34,6 +47,7 @@ class Block:
         self.aliases: dict[Labels, Series] = {}
         self.live = 0
         self.names: frozenset[str] | None = None
+        self._seconds: tuple[tuple[int, int, int], Seconds] = ((0, 0, 0), Seconds([]))
 
     @property
     def last_ms(self) -> int:
@@ -53,6 +67,14 @@ class Block:
         """Return the number of the newest row in ``(after_ms, until_ms]``, or -1."""
         index = bisect_right(self.times, until_ms) - 1
         return self.first + index if index >= 0 and self.times[index] > after_ms else -1
+
+    def seconds(self, low: int, high: int, origin_ms: int) -> Seconds:
+        """Return the seconds from a time to each of these rows; one answer serves every series in turn."""
+        key = (low, high, origin_ms)
+        if self._seconds[0] != key:
+            times = self.times[low - self.first : high - self.first]
+            self._seconds = (key, Seconds([(at_ms - origin_ms) / 1000 for at_ms in times]))
+        return self._seconds[1]
 
     def live_names(self) -> frozenset[str]:
         """Return the metric names of the series that have a value in the newest row."""
@@ -86,10 +108,10 @@ class Series:
 
     ``edges`` holds row numbers: where a run starts, where it ends (exclusive), where the next one starts...
     An odd number of edges means that the series is live. While all values are ``constant``, ``column`` is
-    None; its first element belongs to row ``start``.
+    None; its first element belongs to row ``start``. ``summary`` is there once somebody asked for it.
     """
 
-    __slots__ = ("block", "column", "constant", "edges", "labels", "newest", "start")
+    __slots__ = ("_summary", "block", "column", "constant", "edges", "labels", "newest", "start")
 
     def __init__(self, labels: Labels, block: Block) -> None:
         self.labels = labels
@@ -99,6 +121,14 @@ class Series:
         self.constant = 0.0
         self.column: array[float] | None = None
         self.newest = -1
+        self._summary: Summary | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """What was worked out of the column; only for rows of one run, and where there is a column."""
+        if self._summary is None:
+            self._summary = Summary()
+        return self._summary
 
     @property
     def live(self) -> bool:
@@ -121,6 +151,23 @@ class Series:
             column.extend(_FILLER * (row - self.start - len(column)))
         column.append(value)
 
+    def extend(self, row: int, values: array[float]) -> None:
+        """Put values into this row and those after it, which must be the newest ones of the block."""
+        if not self.edges:
+            self.start, self.constant = row, values[0]
+        if not len(self.edges) % 2:
+            self.edges.append(row)
+        self.newest = row + len(values) - 1
+        column = self.column
+        if column is None:
+            # Equal bytes keep NaN and -0 exact.
+            if values.tobytes() == array("d", (self.constant,)).tobytes() * len(values):
+                return
+            column = self.column = array("d", (self.constant,)) * (row - self.start)
+        elif row - self.start > len(column):
+            column.extend(_FILLER * (row - self.start - len(column)))
+        column.extend(values)
+
     def stop(self, row: int) -> None:
         """Make a live series stale from this row on."""
         self.edges.append(row)
@@ -132,20 +179,30 @@ class Series:
             return None
         return self.constant if self.column is None else self.column[row - self.start]
 
+    def run(self, low: int, high: int) -> tuple[int, int] | None:
+        """Return the part of these rows that has values if they are of one run, or None."""
+        edges = self.edges
+        if len(edges) == 1:
+            return (edges[0], high) if low < edges[0] else (low, high)
+        index = bisect_right(edges, low)
+        if index % 2 and (index == len(edges) or high <= edges[index]):
+            return low, high
+        return None
+
     def window(self, low: int, high: int) -> tuple[array[int], list[float] | array[float]] | None:
         """Return the times and values in rows ``low`` to ``high`` (exclusive), or None without any."""
         edges = self.edges
         if len(edges) == 1:
             low = max(low, edges[0])
-            return (self._times(low, high), self._values(low, high)) if low < high else None
+            return (self.times(low, high), self.values(low, high)) if low < high else None
         times: array[int] = array("q")
         values: array[float] = array("d")
         for index in range(0, len(edges), 2):
             start = max(low, edges[index])
             stop = min(high, edges[index + 1]) if index + 1 < len(edges) else high
             if start < stop:
-                times.extend(self._times(start, stop))
-                values.extend(array("d", self._values(start, stop)))
+                times.extend(self.times(start, stop))
+                values.extend(array("d", self.values(start, stop)))
         return (times, values) if times else None
 
     def trim(self, first: int) -> bool:
@@ -154,6 +211,8 @@ class Series:
         while len(edges) > 1 and edges[1] <= first:
             del edges[:2]
         column = self.column
+        if self._summary is not None:
+            self._summary.trim(first)
         if first > self.start:
             if column is not None:
                 del column[: first - self.start]
@@ -163,11 +222,13 @@ class Series:
             self.start = first
         return bool(edges)
 
-    def _times(self, low: int, high: int) -> array[int]:
+    def times(self, low: int, high: int) -> array[int]:
+        """Return the times of rows ``low`` to ``high`` (exclusive)."""
         first = self.block.first
         return self.block.times[low - first : high - first]
 
-    def _values(self, low: int, high: int) -> list[float] | array[float]:
+    def values(self, low: int, high: int) -> list[float] | array[float]:
+        """Return the values of these rows, which must be of one run."""
         if self.column is None:
             return [self.constant] * (high - low)
         return self.column[low - self.start : high - self.start]

@@ -15,7 +15,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import copysign
 from pathlib import Path
@@ -46,15 +46,18 @@ class StoreLog:
 
     Its ``record`` is the store's sink. A kill loses at most the row being written; the torn or corrupt tail
     of a segment is cut off and counted. A full disk costs rows, which are counted, and never raises.
+
+    Rows are kept on disk for ``kept_ms``, or for as long as the store keeps them where that is longer.
     """
 
-    def __init__(self, directory: Path, bytes_max: int) -> None:
+    def __init__(self, directory: Path, bytes_max: int, kept_ms: int = 0) -> None:
         self.rows_unwritten = 0
         self.tails_cut = 0
         self._directory = directory
         self._segment_bytes_max = max(bytes_max // SEGMENTS, 4096)
         self._bytes_max = bytes_max
         self._retention_ms = 0
+        self._kept_ms = kept_ms
         self._newest_ms: dict[Path, int] = {}
         self._file: int | None = None
         self._path = directory
@@ -70,8 +73,13 @@ class StoreLog:
         Rows from the future are left out: they would make the store refuse the present.
         """
         self._retention_ms = store.retention_ms
+        self._kept_ms = max(self._kept_ms, store.retention_ms)
         count = 0
         for path in self._segments():
+            written_ms = path.stat().st_mtime_ns // 1_000_000
+            if written_ms <= now_ms - store.retention_ms:
+                self._newest_ms[path] = written_ms  # It is kept for others to look back at.
+                continue
             for key, at_ms, rows in self._read(path):
                 self._newest_ms[path] = max(self._newest_ms.get(path, 0), min(at_ms, now_ms))
                 if now_ms - store.retention_ms < at_ms <= now_ms:
@@ -125,15 +133,15 @@ class StoreLog:
         sizes = {path: path.stat().st_size for path in paths}
         total = self._size + self._segment_bytes_max + sum(sizes.values())
         for path in paths:
-            expired = self._newest_ms.get(path, 0) <= now_ms - self._retention_ms
-            if not (expired and self._retention_ms) and total <= self._bytes_max:
+            expired = self._newest_ms.get(path, 0) <= now_ms - self._kept_ms
+            if not (expired and self._kept_ms) and total <= self._bytes_max:
                 break
             total -= sizes[path]
             path.unlink()
             self._newest_ms.pop(path, None)
 
     def _segments(self) -> list[Path]:
-        return sorted(path for path in self._directory.glob("*.rows") if path.stem.isdecimal())
+        return segments(self._directory)
 
     def _body(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> bytes:
         """Return the framed record of one row."""
@@ -168,20 +176,42 @@ class StoreLog:
     def _read(self, path: Path) -> Iterator[tuple[Labels, int, list[Row]]]:
         """Yield the rows of a segment; cut it off behind the last whole one."""
         data = path.read_bytes()
-        good = 0
-        if data.startswith(MAGIC):
-            good = len(MAGIC)
-            reader = _Reader()
-            while (body := _framed(data, good)) is not None:
-                try:
-                    row = reader.take(body)
-                except (struct.error, ValueError, LookupError, TypeError):
-                    break
-                yield row
-                good += _FRAME.size + len(body)
+        reader, good = _Reader(), _begin(data)
+        while good and (body := _framed(data, good)) is not None:
+            try:
+                row = reader.take(body)
+            except (struct.error, ValueError, LookupError, TypeError):
+                break
+            yield row
+            good += _FRAME.size + len(body)
         if good < len(data):
             self.tails_cut += 1
             os.truncate(path, good)
+
+
+def segments(directory: Path) -> list[Path]:
+    """Return the segments of a log, oldest first."""
+    return sorted(path for path in directory.glob("*.rows") if path.stem.isdecimal())
+
+
+def read_changes(path: Path) -> Iterator[tuple[Change, Mapping[int, Labels]]]:
+    """Yield what each whole record of a segment says, with the label sets of all ids known by then.
+
+    It only reads: another process may be writing.
+    """
+    data = path.read_bytes()
+    reader, start = _Reader(), _begin(data)
+    while start and (body := _framed(data, start)) is not None:
+        try:
+            change = reader.change(body)
+        except (struct.error, ValueError, LookupError, TypeError):
+            break
+        start += _FRAME.size + len(body)
+        yield change, reader.labels
+
+
+def _begin(data: bytes) -> int:
+    return len(MAGIC) if data.startswith(MAGIC) else 0
 
 
 def _framed(data: bytes, start: int) -> bytes | None:
@@ -193,29 +223,50 @@ def _framed(data: bytes, start: int) -> bytes | None:
     return body if len(body) == length and zlib.crc32(body) == checksum else None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one record says of a row: the block's key, the time, and what differs from the row before."""
+
+    key: Labels
+    at_ms: int
+    ids: array[int]
+    values: array[float]
+    ended: array[int]
+
+
 class _Reader:
-    """Turns the records of one segment back into whole rows."""
+    """Reads the records of one segment in their order; ``labels`` are those of the ids met so far."""
 
     def __init__(self) -> None:
-        self._labels: dict[int, Labels] = {}
-        self._values: dict[int, dict[int, float]] = {}
+        self.labels: dict[int, Labels] = {}
+        self._values: dict[Labels, dict[int, float]] = {}
 
     def take(self, body: bytes) -> tuple[Labels, int, list[Row]]:
         """Return the key, the time and every value of one row."""
+        change = self.change(body)
+        values = self._values.setdefault(change.key, {})
+        values.update(zip(change.ids, change.values, strict=True))
+        for ended in change.ended:
+            del values[ended]
+        rows = [(self.labels[number], value) for number, value in values.items()]
+        return change.key, change.at_ms, rows
+
+    def change(self, body: bytes) -> Change:
+        """Return what one record says."""
         key, at_ms, definitions, changes, ends = _HEAD.unpack_from(body)
         at = _HEAD.size
         for _ in range(definitions):
             number, length = _DEFINITION.unpack_from(body, at)
             at += _DEFINITION.size
-            self._labels[number] = Labels.of((str(k), str(v)) for k, v in json.loads(body[at : at + length]))
+            self.labels[number] = Labels.of((str(k), str(v)) for k, v in json.loads(body[at : at + length]))
             at += length
-        values = self._values.setdefault(key, {})
-        ids = _array("I", body, at, changes)
-        numbers = _array("d", body, at + 4 * changes, changes)
-        values.update(zip(map(int, ids), numbers, strict=True))
-        for ended in _array("I", body, at + 12 * changes, ends):
-            del values[int(ended)]
-        return self._labels[key], at_ms, [(self._labels[number], value) for number, value in values.items()]
+        ids: array[int] = array("I")
+        values: array[float] = array("d")
+        ended: array[int] = array("I")
+        _fill(ids, body, at, changes)
+        _fill(values, body, at + 4 * changes, changes)
+        _fill(ended, body, at + 12 * changes, ends)
+        return Change(self.labels[key], at_ms, ids, values, ended)
 
 
 def _differs(before: float | None, value: float) -> bool:
@@ -229,11 +280,9 @@ def _bytes(column: array[int] | array[float]) -> bytes:
     return column.tobytes()
 
 
-def _array(code: str, body: bytes, start: int, count: int) -> array[float]:
-    column: array[float] = array(code)
+def _fill(column: array[int] | array[float], body: bytes, start: int, count: int) -> None:
     column.frombytes(body[start : start + count * column.itemsize])
     if len(column) != count:
         raise ValueError("the record is shorter than it says")
     if sys.byteorder == "big":
         column.byteswap()
-    return column

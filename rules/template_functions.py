@@ -5,21 +5,20 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from model.duration import Duration
 from model.misfit import Misfit
-from rules import go_format
-from rules.go_format import Value
+from model.regex import Regex, compiled
+from rules import go_format, go_time
+from rules.template_argument import number_of, text_of
+from rules.template_builtins import BUILTINS
+from rules.template_query import QUERYING
+from rules.template_value import Function, Value, WrongValue
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NANOSECONDS_MAX: Final = float(1 << 63)
-_NUMBER: Final = re.compile(
-    r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|infinity)|nan", re.IGNORECASE
-)
 _SEPARATED: Final = re.compile(r"(?:^|[^\w])\w")
 
 _LARGE: Final = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
@@ -27,27 +26,14 @@ _SMALL: Final = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY: Final = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 
 
-class WrongValue(Exception):
-    """A function was given a value that it cannot use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of a template: how it is called and with how many arguments."""
-
-    call: Callable[..., Value]
-    arguments_min: int = 1
-    arguments_max: int = 1
-
-
 def humanize(value: Value) -> str:
     """Print a number with four digits and a metric prefix."""
-    return _scaled(_number(value))
+    return _scaled(number_of(value))
 
 
 def humanize_1024(value: Value) -> str:
     """Print a number with four digits and a binary prefix; what is below 1 gets none."""
-    number = _number(value)
+    number = number_of(value)
     if not math.isfinite(number) or abs(number) <= 1:
         return go_format.digits(number)
     return _prefixed(number, 1024, _BINARY)
@@ -55,7 +41,7 @@ def humanize_1024(value: Value) -> str:
 
 def humanize_duration(value: Value) -> str:
     """Print seconds as days, hours, minutes and seconds; under a minute with four digits."""
-    number = _number(value)
+    number = number_of(value)
     if not math.isfinite(number):
         return go_format.digits(number)
     if abs(number) < 60:
@@ -70,49 +56,42 @@ def humanize_duration(value: Value) -> str:
 
 def humanize_percentage(value: Value) -> str:
     """Print a ratio as a percentage with four digits."""
-    return go_format.digits(_number(value) * 100) + "%"
+    return go_format.digits(number_of(value) * 100) + "%"
 
 
 def humanize_timestamp(value: Value) -> str:
     """Print seconds since 1970 as a time in UTC, as Go prints one."""
-    number = _number(value)
+    number = number_of(value)
     if not math.isfinite(number):
         return go_format.digits(number)
-    if not -_NANOSECONDS_MAX <= number * 1e9 < _NANOSECONDS_MAX:
-        raise WrongValue(f"{go_format.number(number)} is no time in nanoseconds that 64 bits can hold")
-    # Prometheus goes over nanoseconds and cuts them to milliseconds towards zero.
-    nanoseconds = int(number * 1e9)
-    milliseconds = abs(nanoseconds) // 1_000_000 * (1 if nanoseconds > 0 else -1)
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    fraction = f".{moment.microsecond // 1000:03d}".rstrip("0").rstrip(".")
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    return go_time.shown(to_time(value))
 
 
 def title(value: Value) -> str:
     """Print a text with each word's first letter in upper case."""
-    return _SEPARATED.sub(lambda found: found[0].upper(), _text(value))
+    return _SEPARATED.sub(lambda found: found[0].upper(), text_of(value))
 
 
 def to_upper(value: Value) -> str:
     """Print a text in upper case."""
-    return _text(value).upper()
+    return text_of(value).upper()
 
 
 def to_lower(value: Value) -> str:
     """Print a text in lower case."""
-    return _text(value).lower()
+    return text_of(value).lower()
 
 
 def strip_port(value: Value) -> str:
     """Return the host of ``host:port``; what is not of that form is left as it is."""
-    address = _text(value)
+    address = text_of(value)
     split = _host_and_port(address)
     return split[0] if split else address
 
 
 def strip_domain(value: Value) -> str:
     """Return a host name without its domain and with its port; an address is left as it is."""
-    address = _text(value)
+    address = text_of(value)
     host, port = _host_and_port(address) or (address, "")
     try:
         ipaddress.ip_address(host)
@@ -121,12 +100,39 @@ def strip_domain(value: Value) -> str:
     return address
 
 
-def printf(text: Value, *values: Value) -> str:
-    """Print values in a format of Go's."""
+def to_time(value: Value) -> datetime:
+    """Return seconds since 1970 as a time."""
+    number = number_of(value)
+    if not math.isfinite(number):
+        raise WrongValue("value is NaN or Inf")
     try:
-        return go_format.printf(_text(text), *values)
+        return go_time.moment(number)
+    except OverflowError:
+        sentence = f"{go_format.number(number)} is no time in nanoseconds that 64 bits can hold"
+        raise WrongValue(sentence) from None
+
+
+def parse_duration(value: Value) -> float:
+    """Return the seconds of a duration such as 1h30m."""
+    try:
+        return Duration.parse(text_of(value)).s
     except Misfit as wrong:
         raise WrongValue(wrong.sentence) from None
+
+
+def matches(pattern: Value, value: Value) -> bool:
+    """Tell whether a regular expression matches anywhere in a text."""
+    return _regex(pattern).search(text_of(value)) is not None
+
+
+def replace_all(pattern: Value, replacement: Value, value: Value) -> str:
+    """Put a text in place of each match; ``$1`` and ``${name}`` in it stand for groups."""
+    return _regex(pattern).replaced(text_of(value), text_of(replacement))
+
+
+def as_it_is(value: Value) -> str:
+    """Return a text; in labels and annotations ``safeHtml`` changes nothing."""
+    return text_of(value)
 
 
 FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
@@ -141,28 +147,22 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
         "toLower": Function(to_lower),
         "stripPort": Function(strip_port),
         "stripDomain": Function(strip_domain),
-        "printf": Function(printf, arguments_max=100),
+        "toTime": Function(to_time),
+        "parseDuration": Function(parse_duration),
+        "match": Function(matches, 2, 2),
+        "reReplaceAll": Function(replace_all, 3, 3),
+        "safeHtml": Function(as_it_is),
+        **QUERYING,
+        **BUILTINS,
     }
 )
 
 
-def _number(value: Value) -> float:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise WrongValue(f"expected a number, got {_described(value)}")
-
-
-def _text(value: Value) -> str:
-    if not isinstance(value, str):
-        raise WrongValue(f"expected a text, got {_described(value)}")
-    return value
-
-
-def _described(value: Value) -> str:
-    words = go_format.quoted(value) if isinstance(value, str) else go_format.shown(value)
-    return f"the {go_format.type_name(value)} {words[:60]}"
+def _regex(pattern: Value) -> Regex:
+    try:
+        return compiled(text_of(pattern), dot_all=False)
+    except Misfit as wrong:
+        raise WrongValue(wrong.sentence) from None
 
 
 def _scaled(number: float) -> str:

@@ -1,28 +1,12 @@
-"""What a template is made of once it is read: frozen nodes, and what they may look at."""
+"""What a template is made of once it is read: frozen nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal as OneOf
 
-from model.labels import EMPTY
-from rules.go_format import Value
-from rules.template_functions import Function
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a template sees of one result: its labels, the metric name among them, and its value."""
-
-    labels: Mapping[str, str] = EMPTY
-    value: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What stands outside the braces."""
-
-    text: str
+from rules.template_value import Function, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +17,29 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class TheLabels:
-    """``$labels``: all labels of the result."""
+class Root:
+    """``$``: all that the template was given, which at the top is what it sees of the alert."""
 
 
 @dataclass(frozen=True, slots=True)
-class TheLabel:
-    """``$labels.name``: one label of the result; an absent one reads as empty."""
+class Dot:
+    """``.``: what the block around it looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """``$name``: what was given this name in the template."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class TheValue:
-    """``$value``: the value of the result."""
+class Part:
+    """``.name`` after an operand; with arguments where the name is a method."""
+
+    of: Operand
+    name: str
+    arguments: tuple[Operand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,31 @@ class Call:
     arguments: tuple[Operand, ...]
 
 
-Operand = Literal | TheLabels | TheLabel | TheValue | Call
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``and`` or ``or``: the first argument that decides, or the last."""
+
+    name: OneOf["and", "or"]
+    arguments: tuple[Operand, ...]
+
+
+Operand = Literal | Root | Dot | Variable | Part | Call | Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """A value and the names that it is given; ``declares`` makes the names new in their block."""
+
+    operand: Operand
+    names: tuple[str, ...] = ()
+    declares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What stands outside the braces."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +86,68 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
-class If:
-    """``{{ if condition }} ... {{ else }} ... {{ end }}``."""
+class Give:
+    """``{{ $name := operand }}``: print nothing, remember the value."""
 
-    condition: Operand
+    pipe: Pipe
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``{{ if }}``, ``{{ with }}`` or ``{{ range }}`` up to its end."""
+
+    word: OneOf["if", "with", "range"]
+    pipe: Pipe
     then: tuple[Node, ...]
     otherwise: tuple[Node, ...]
 
 
-Node = Text | Show | If
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """``{{ break }}`` or ``{{ continue }}``."""
+
+    word: OneOf["break", "continue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """``{{ template "name" operand }}``: print a template that was defined beside this one."""
+
+    name: str
+    operand: Operand | None
+
+
+Node = Text | Show | Give | Block | Leave | Insert
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole template: its nodes, and those of the templates that it defines."""
+
+    nodes: tuple[Node, ...]
+    named: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+
+    def operands(self) -> Iterator[Operand]:
+        """Yield every operand, those inside others included."""
+        left: list[Node | Operand] = [*self.nodes, *(node for nodes in self.named.values() for node in nodes)]
+        while left:
+            item = left.pop()
+            left += _inside(item)
+            if not isinstance(item, Text | Show | Give | Block | Leave | Insert):
+                yield item
+
+
+def _inside(item: Node | Operand) -> tuple[Node | Operand, ...]:
+    match item:
+        case Show(operand) | Insert(_, operand):
+            return () if operand is None else (operand,)
+        case Give(pipe):
+            return (pipe.operand,)
+        case Block(_, pipe, then, otherwise):
+            return (pipe.operand, *then, *otherwise)
+        case Part(of, _, arguments):
+            return (of, *arguments)
+        case Call(_, _, arguments) | Choice(_, arguments):
+            return arguments
+        case _:
+            return ()

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from agent import cli
+from agent import commands as command_line
 from agent import config as agent_config
+from agent import lint
 from agent.config import AgentConfig
 from desk.catalogue_file import CatalogueFile, joined
 from desk.config import Config
@@ -22,7 +23,10 @@ from probes import PROBES
 from remediations import playbook as playbook_file
 from remediations.actions import ACTIONS
 from remediations.playbook import Playbook, load_playbook
-from rules.file import load_rules
+from rules.file import compiled_for, load_rules
+from rules.template_functions import FUNCTIONS
+from rules.unit_test_file import Suite, load_suite
+from rules.unit_test_run import play
 from tests.test_tidy import ROOT, modules, named, read, tracked_files
 
 PAGES: Final = [named(path) for path in tracked_files() if path.suffix == ".md"]
@@ -30,6 +34,7 @@ PAGES: Final = [named(path) for path in tracked_files() if path.suffix == ".md"]
 LOADERS: Final[dict[str, Callable[[bytes, str], object]]] = {
     "agent": lambda data, file: decode(data, file, AgentConfig),
     "rules": load_rules,
+    "tests": load_suite,
     "playbook": load_playbook,
     "desk": lambda data, file: decode(data, file, Config),
     "catalogue": lambda data, file: joined([decode(data, file, CatalogueFile)]),
@@ -39,6 +44,7 @@ LOADERS: Final[dict[str, Callable[[bytes, str], object]]] = {
 KEYS: Final[dict[str, Any]] = {
     "docs/reference/agent.md": AgentConfig,
     "docs/reference/playbooks.md": Playbook,
+    "docs/reference/rule-tests.md": Suite,
     "docs/reference/desk.md": Config,
     "docs/reference/catalogue.md": CatalogueFile,
 }
@@ -86,7 +92,7 @@ def keys_of(kind: Any) -> set[str]:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    chosen = next(a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    chosen = next(a for a in command_line._parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(chosen.choices)
 
 
@@ -168,6 +174,20 @@ def test_the_page_of_the_agents_api_lists_what_is_answered_and_nothing_else() ->
 @pytest.mark.parametrize("page", generate.pages())
 def test_a_page_that_is_read_off_the_code_is_up_to_date(page: str) -> None:
     assert generate.pages()[page] == read(f"docs/reference/{page}"), "run: .venv/bin/python -m docs.generate"
+
+
+def test_the_rule_test_of_the_docs_passes_with_the_rules_of_the_docs() -> None:
+    ((_, rules),) = [pair for pair in blocks(read("docs/reference/rules.md")) if pair[0] == "rules"][:1]
+    ((_, tests),) = blocks(read("docs/reference/rule-tests.md"))
+    suite = load_suite(tests.encode(), "t.yml")
+    file = compiled_for(load_rules(rules.encode(), "r.yml"), suite.step_ms)
+    assert suite.tests
+    assert [play(case, suite, [file]).failures for case in suite.tests] == [()]
+
+
+def test_every_function_of_templates_and_every_lint_is_listed() -> None:
+    assert untold({*FUNCTIONS, "and", "or"}, read("docs/reference/templates.md")) == set()
+    assert untold(set(lint.LINTS), read("docs/reference/rule-tests.md")) == set()
 
 
 def test_every_probe_every_metric_and_every_action_is_listed() -> None:

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Final
 
 from model.labels import EMPTY, NAME, Labels
-from rules.promql.moment import Moment, QueryError, ScalarOf, VectorOf, forget_surplus
+from rules.promql.dialect import Compat
+from rules.promql.limits import QueryError
+from rules.promql.moment import UNNAMED, Moment, ScalarOf, VectorOf, forget_surplus
 from rules.promql.numbers import greatest, least, mean, quantile, total, variance
 from rules.promql.of_labels import by_value
 from rules.promql.syntax import Grouping
@@ -29,6 +31,18 @@ FOLDS: Final[dict[str, Callable[[Sequence[float]], float]]] = {
 """Aggregations that make one number of a group's values."""
 
 
+def _variance_of_2(values: Sequence[float]) -> float:
+    """Return the variance as 2.x has it, where one value alone varies by 0 even if it is no number."""
+    return variance(values) if len(values) > 1 else 0.0
+
+
+FOLDS_OF_2: Final = {
+    **FOLDS,
+    "stdvar": _variance_of_2,
+    "stddev": lambda values: math.sqrt(_variance_of_2(values)),
+}
+
+
 class Groups:
     """Tells the group of each label set, remembered as long as the vector stays about the same."""
 
@@ -36,7 +50,9 @@ class Groups:
 
     def __init__(self, grouping: Grouping) -> None:
         self._keep = not grouping.without
-        self._names = grouping.labels if self._keep else (*grouping.labels, NAME)
+        # With delayed names, a mark tells which names are to be dropped; it goes wherever the name goes.
+        goes = not self._keep or NAME in grouping.labels
+        self._names = (*grouping.labels, NAME, UNNAMED) if goes else grouping.labels
         self._known: dict[Labels, Labels] = {}
 
     def label_set(self, labels: Labels) -> Labels:
@@ -66,9 +82,9 @@ class Groups:
         return found
 
 
-def folded(operator: str, inner: VectorOf, grouping: Grouping) -> VectorOf:
+def folded(operator: str, inner: VectorOf, grouping: Grouping, compat: Compat) -> VectorOf:
     """Make ``sum``, ``avg`` and the others that take no parameter."""
-    fold, groups = FOLDS[operator], Groups(grouping)
+    fold, groups = (FOLDS_OF_2 if compat == "prometheus2" else FOLDS)[operator], Groups(grouping)
     return lambda moment: [(labels, fold(values)) for labels, values in groups.values(inner(moment)).items()]
 
 
@@ -88,15 +104,50 @@ def extremes(operator: str, count: ScalarOf, inner: VectorOf, grouping: Grouping
     groups, downwards = Groups(grouping), operator == "topk"
 
     def evaluate(moment: Moment) -> list[Row]:
-        wanted = count(moment)
-        if math.isnan(wanted) or abs(wanted) >= _WHOLE_MAX:
-            raise QueryError(f"the parameter of {operator} is {wanted}, which is no count of series")
+        wanted = _count(operator, count(moment))
         if wanted < 1:
             return []
         chosen: list[Row] = []
         for rows in groups.rows(inner(moment)).values():
-            chosen += by_value(rows, downwards=downwards)[: int(wanted)]
+            chosen += by_value(rows, downwards=downwards)[:wanted]
         return chosen
+
+    return evaluate
+
+
+def _count(operator: str, wanted: float) -> int:
+    if math.isnan(wanted) or abs(wanted) >= _WHOLE_MAX:
+        raise QueryError(f"the parameter of {operator} is {wanted}, which is no count of series")
+    return int(wanted)
+
+
+def limited(count: ScalarOf, inner: VectorOf, grouping: Grouping) -> VectorOf:
+    """Make ``limitk``: the first series of each group."""
+    groups = Groups(grouping)
+
+    def evaluate(moment: Moment) -> list[Row]:
+        rows, wanted = inner(moment), _count("limitk", count(moment))
+        chosen = groups.rows(rows).values() if wanted > 0 else ()
+        return [row for rows in chosen for row in rows[:wanted]]
+
+    return evaluate
+
+
+def limited_share(share: ScalarOf, inner: VectorOf) -> VectorOf:
+    """Make ``limit_ratio``: about this share of the series, chosen by a hash of their labels.
+
+    A negative share chooses what the positive rest would not. The hash is ours, as Prometheus' own
+    depends on how it was built.
+    """
+
+    def evaluate(moment: Moment) -> list[Row]:
+        rows, wanted = inner(moment), share(moment)
+        if math.isnan(wanted):
+            raise QueryError("the parameter of limit_ratio is nan, which is no share of series")
+        at = [int(labels.fingerprint(), 16) / 2.0**64 for labels, _ in rows]
+        if wanted >= 0:
+            return [row for row, place in zip(rows, at, strict=True) if place < wanted]
+        return [row for row, place in zip(rows, at, strict=True) if place >= 1 + wanted]
 
     return evaluate
 

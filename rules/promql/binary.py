@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from model.labels import NAME, Labels
-from rules.promql.moment import Moment, QueryError, ScalarOf, VectorOf, distinct, forget_surplus, unnamed
+from rules.promql.limits import QueryError
+from rules.promql.moment import UNNAMED, UNNAMED_MARK, Moment, ScalarOf, VectorOf, distinct, forget_surplus
 from rules.promql.numbers import divided, power, remainder
 from rules.promql.syntax import Matching
 from rules.store import Row
@@ -43,18 +44,21 @@ def between_numbers(name: str, left: ScalarOf, right: ScalarOf) -> ScalarOf:
 
 
 def with_number(
-    name: str, vector: VectorOf, number: ScalarOf, *, number_left: bool, as_bool: bool
+    name: str, vector: VectorOf, number: ScalarOf, *, number_left: bool, as_bool: bool, keeps_name: bool
 ) -> VectorOf:
     """Make an operator between a vector and a scalar; a comparison keeps the vector's rows that pass."""
     if name in ARITHMETIC:
-        return _computed(ARITHMETIC[name], vector, number, number_left=number_left)
+        compute = ARITHMETIC[name]
+        if number_left:
+            compute = _swapped(compute)
+        return _kept(compute, vector, number) if keeps_name else _computed(compute, vector, number)
     compare = COMPARISON[_MIRRORED[name] if number_left else name]
     if as_bool:
         return _judged(compare, vector, number)
 
     def filtered(moment: Moment) -> list[Row]:
         rows = vector(moment)
-        if not rows:
+        if not rows and not moment.plain:
             return rows
         limit = number(moment)
         return distinct([row for row in rows if compare(row[1], limit)])
@@ -65,17 +69,27 @@ def with_number(
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def _computed(
-    compute: Callable[[float, float], float], vector: VectorOf, number: ScalarOf, *, number_left: bool
-) -> VectorOf:
+def _swapped(compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    return lambda left, right: compute(right, left)
+
+
+def _computed(compute: Callable[[float, float], float], vector: VectorOf, number: ScalarOf) -> VectorOf:
     def evaluate(moment: Moment) -> list[Row]:
         rows = vector(moment)
-        if not rows:
+        if not rows and not moment.plain:
             return rows
         other = number(moment)
-        if number_left:
-            return unnamed([(labels, compute(other, value)) for labels, value in rows])
-        return unnamed([(labels, compute(value, other)) for labels, value in rows])
+        return moment.unnamed([(labels, compute(value, other)) for labels, value in rows])
+
+    return evaluate
+
+
+def _kept(compute: Callable[[float, float], float], vector: VectorOf, number: ScalarOf) -> VectorOf:
+    """Make an operator that leaves the names: ``atan2`` of 2.x."""
+
+    def evaluate(moment: Moment) -> list[Row]:
+        other = number(moment)
+        return [(labels, compute(value, other)) for labels, value in vector(moment)]
 
     return evaluate
 
@@ -83,8 +97,8 @@ def _computed(
 def _judged(compare: Callable[[float, float], bool], vector: VectorOf, number: ScalarOf) -> VectorOf:
     def evaluate(moment: Moment) -> list[Row]:
         rows = vector(moment)
-        limit = number(moment) if rows else 0.0
-        return unnamed([(labels, float(compare(value, limit))) for labels, value in rows])
+        limit = number(moment) if rows or moment.plain else 0.0
+        return moment.unnamed([(labels, float(compare(value, limit))) for labels, value in rows])
 
     return evaluate
 
@@ -96,13 +110,11 @@ class _Signatures:
 
     def __init__(self, matching: Matching) -> None:
         self._on = matching.on
-        self._names = matching.labels if matching.on else (*matching.labels, NAME)
+        self._names = matching.labels if matching.on else (*matching.labels, NAME, UNNAMED)
         self._known: dict[Labels, Labels] = {}
 
     def of(self, rows: list[Row]) -> list[Labels]:
         """Return the signature of each row."""
-        if self._names == (NAME,) and not self._on:
-            return [labels.nameless() for labels, _ in rows]
         known = self._known
         forget_surplus(known, len(rows))
         found = []
@@ -122,7 +134,7 @@ def of_sets(name: str, left: VectorOf, right: VectorOf, matching: Matching) -> V
 
     def chosen(moment: Moment) -> list[Row]:
         rows = left(moment)
-        if not rows:
+        if not rows and not moment.plain:
             return rows
         others = right(moment)
         if not others:
@@ -149,13 +161,25 @@ class Pairing:
     The many side, which for one-to-one is the left one, gives the result its labels.
     """
 
-    __slots__ = ("_as_bool", "_keeps_name", "_known", "_matching", "_name", "_one", "_side")
+    __slots__ = (
+        "_as_bool",
+        "_keeps_name",
+        "_known",
+        "_matching",
+        "_name",
+        "_names_delayed",
+        "_one",
+        "_side",
+    )
 
-    def __init__(self, name: str, matching: Matching, *, as_bool: bool) -> None:
+    def __init__(
+        self, name: str, matching: Matching, *, as_bool: bool, keeps_name: bool, names_delayed: bool
+    ) -> None:
         self._name = name
         self._matching = matching
         self._as_bool = as_bool
-        self._keeps_name = name in COMPARISON and not as_bool
+        self._keeps_name = keeps_name
+        self._names_delayed = names_delayed
         self._side, self._one = _Signatures(matching), _Signatures(matching)
         self._known: dict[tuple[Labels, Labels], Labels] = {}
 
@@ -209,7 +233,9 @@ class Pairing:
 
     def _merged(self, many: Labels, one: Labels) -> Labels:
         matching = self._matching
-        kept = many if self._keeps_name else many.nameless()
+        kept = many
+        if not self._keeps_name:
+            kept = many.having(UNNAMED_MARK) if self._names_delayed else many.nameless()
         if matching.many is None:
             kept = kept.only(matching.labels) if matching.on else kept.without(matching.labels)
         if matching.include:
@@ -237,8 +263,8 @@ def between_vectors(left: VectorOf, right: VectorOf, pairing: Pairing) -> Vector
 
     def evaluate(moment: Moment) -> list[Row]:
         ours = left(moment)
-        theirs = right(moment) if ours else []
-        return pairing.rows(ours, theirs) if theirs else []
+        theirs = right(moment) if ours or moment.plain else []
+        return pairing.rows(ours, theirs) if ours and theirs else []
 
     return evaluate
 

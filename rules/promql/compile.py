@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.labels import EMPTY
-from rules.promql.aggregate import by_quantile, counted_values, extremes, folded
+from model.labels import EMPTY, Labels
+from rules.promql.aggregate import (
+    by_quantile,
+    counted_values,
+    extremes,
+    folded,
+    limited,
+    limited_share,
+)
 from rules.promql.binary import (
     SAME_LABELS,
     Pairing,
@@ -19,8 +26,9 @@ from rules.promql.check import kind_of
 from rules.promql.dialect import PROMETHEUS, Dialect
 from rules.promql.function import Arguments, Function, ScalarFunction
 from rules.promql.functions import FUNCTIONS
-from rules.promql.moment import Matrix, MatrixOf, Moment, ScalarOf, VectorOf, unnamed
-from rules.promql.parser import SET_OPERATORS
+from rules.promql.moment import Matrix, MatrixOf, Moment, ScalarOf, VectorOf
+from rules.promql.parser import COMPARISONS, SET_OPERATORS
+from rules.promql.samples import Read, Samples, Stored
 from rules.promql.subquery import stepped
 from rules.promql.syntax import (
     Aggregation,
@@ -35,7 +43,7 @@ from rules.promql.syntax import (
     VectorSelector,
     bare,
 )
-from rules.store import LOOKBACK_MS, Row, Window
+from rules.store import LOOKBACK_MS, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +93,13 @@ class Compiler:
         return made
 
     def matrix(self, node: Node) -> Matrix:
-        """Return where the windows of a range vector come from."""
+        """Return where the samples of a range vector come from."""
         node, edge_ms = bare(node), self.dialect.edge_ms
         if isinstance(node, Subquery):
             step_ms = node.step_ms or self.step_ms
             return Matrix(stepped(self.vector(node.inner), node, step_ms, edge_ms), node.range_ms, node.shift)
         assert isinstance(node, MatrixSelector), "the kind was checked"
-        return Matrix(_windows(node, edge_ms), node.range_ms, node.shift)
+        return Matrix(_samples(node, edge_ms), node.range_ms, node.shift)
 
     def _arguments(self, node: Call) -> Arguments:
         arguments = [(bare(argument), kind_of(argument)) for argument in node.arguments]
@@ -107,12 +115,16 @@ class Compiler:
     def _aggregation(self, node: Aggregation) -> VectorOf:
         inner = self.vector(node.inner)
         if node.parameter is None:
-            return folded(node.operator, inner, node.grouping)
+            return folded(node.operator, inner, node.grouping, self.dialect.compat)
         parameter = bare(node.parameter)
         if isinstance(parameter, Text):
             return counted_values(parameter.value, inner, node.grouping)
         if node.operator == "quantile":
             return by_quantile(self.scalar(parameter), inner, node.grouping)
+        if node.operator == "limit_ratio":
+            return limited_share(self.scalar(parameter), inner)
+        if node.operator == "limitk":
+            return limited(self.scalar(parameter), inner, node.grouping)
         return extremes(node.operator, self.scalar(parameter), inner, node.grouping)
 
     def _binary(self, node: Binary) -> VectorOf:
@@ -126,11 +138,25 @@ class Compiler:
                 self.scalar(number),
                 number_left=left_scalar,
                 as_bool=node.as_bool,
+                keeps_name=self._keeps_name(node),
             )
         left, right = self.vector(node.left), self.vector(node.right)
         if node.operator in SET_OPERATORS:
             return of_sets(node.operator, left, right, matching)
-        return between_vectors(left, right, Pairing(node.operator, matching, as_bool=node.as_bool))
+        pairing = Pairing(
+            node.operator,
+            matching,
+            as_bool=node.as_bool,
+            keeps_name=self._keeps_name(node),
+            names_delayed=self.dialect.experimental,
+        )
+        return between_vectors(left, right, pairing)
+
+    def _keeps_name(self, node: Binary) -> bool:
+        """Tell whether the result goes by the name of its operand: 2.x forgot to drop it from ``atan2``."""
+        if node.operator in COMPARISONS:
+            return not node.as_bool
+        return node.operator == "atan2" and self.dialect.compat == "prometheus2"
 
 
 def _constant(value: float) -> ScalarOf:
@@ -142,23 +168,32 @@ def _selected(node: VectorSelector, edge_ms: int) -> VectorOf:
 
     def evaluate(moment: Moment) -> list[Row]:
         rows = moment.store.values_at(selector, moment.shifted_ms(shift), lookback_ms)
-        moment.spend(len(rows))
+        moment.budget.admit(len(rows))
+        moment.budget.spend(len(rows))
         return rows
 
     return evaluate
 
 
-def _windows(node: MatrixSelector, edge_ms: int) -> MatrixOf:
+def _samples(node: MatrixSelector, edge_ms: int) -> MatrixOf:
     selector, shift, range_ms = node.selector, node.shift, node.range_ms + edge_ms
 
-    def windows(moment: Moment) -> Iterator[Window]:
-        until_ms = moment.shifted_ms(shift)
-        for window in moment.store.windows(selector, until_ms - range_ms, until_ms):
-            moment.spend(len(window[1]))
-            yield window
+    def samples(moment: Moment) -> Iterator[tuple[Labels, Samples]]:
+        until_ms, spend = moment.shifted_ms(shift), moment.budget.spend
+        moment.budget.admit(len(moment.store.select(selector)))
+        for series, low, high in moment.store.spans(selector, until_ms - range_ms, until_ms):
+            run = None if moment.plain else series.run(low, high)
+            if run is None:
+                window = series.window(low, high)
+                if window is not None:
+                    spend(len(window[0]))
+                    yield series.labels, Read(*window)
+            elif run[0] < run[1]:
+                spend(run[1] - run[0])
+                yield series.labels, Stored(series, *run)
 
-    return windows
+    return samples
 
 
 def _negated(vector: VectorOf) -> VectorOf:
-    return lambda moment: unnamed([(labels, -value) for labels, value in vector(moment)])
+    return lambda moment: moment.unnamed([(labels, -value) for labels, value in vector(moment)])

@@ -11,12 +11,18 @@ from rules.promql.lexer import Token
 
 _RANGE_MS_MAX: Final = (1 << 63) // 1_000_000
 """The longest time that Go's durations hold, in ms."""
+TIME_MS_MAX: Final = (1 << 63) - 1024
+"""The latest time that Go counts in ms, as a float comes near it."""
 
 
 class Cursor:
-    """Reads tokens from left to right; the last one, of kind ``end``, is never passed."""
+    """Reads tokens from left to right; the last one, of kind ``end``, is never passed.
 
-    def __init__(self, found: list[Token]) -> None:
+    ``experimental`` tells whether what Prometheus has behind its switches may be read.
+    """
+
+    def __init__(self, found: list[Token], *, experimental: bool = False) -> None:
+        self.experimental = experimental
         self._tokens = found
         self._next = 0
 
@@ -110,9 +116,9 @@ def _whole(text: str, radix: int) -> float:
         return math.inf
 
 
-def milliseconds(amount_s: float, token: Token) -> int:
+def milliseconds(amount_s: float, token: Token, most_ms: int = _RANGE_MS_MAX) -> int:
     """Return seconds as whole milliseconds."""
-    if not math.isfinite(amount_s) or abs(amount_s) * 1000 > _RANGE_MS_MAX:
+    if not math.isfinite(amount_s) or abs(amount_s) * 1000 > most_ms:
         raise Misfit(f"{token.text[:40]} seconds are too long", "write a duration like 5m", offset=token.at)
     return round(amount_s * 1000)
 

@@ -12,7 +12,8 @@ Compat = Literal["prometheus3", "prometheus2"]
 class Dialect:
     """Prometheus 3, or with ``prometheus2`` the meaning that 2.x gave to the same text.
 
-    ``experimental`` allows what Prometheus allows behind its switch for experimental functions only.
+    ``experimental`` is what Prometheus has behind its switches: experimental functions, computed durations,
+    and names that are dropped only at the end.
     """
 
     compat: Compat = "prometheus3"

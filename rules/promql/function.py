@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from rules.promql.dialect import Dialect
 from rules.promql.moment import Matrix, ScalarOf, VectorOf
@@ -40,6 +41,7 @@ class Function:
     """A function: its name, the kinds of its arguments, and what makes its work from them.
 
     ``required`` tells how many arguments must be there; with ``repeats`` the last kind may come again.
+    ``only`` names the dialect that it takes to have the function.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Function:
     make: Callable[[Arguments], VectorOf]
     required: int = -1
     repeats: bool = False
+    only: Literal["any", "experimental", "prometheus2"] = "any"
 
     @property
     def required_count(self) -> int:

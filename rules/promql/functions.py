@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from rules.promql.experimental import EXPERIMENTAL_FUNCTIONS
 from rules.promql.function import Arguments, Function, ScalarFunction
 from rules.promql.moment import Moment, ScalarOf
 from rules.promql.numbers import NAN
@@ -37,6 +38,7 @@ _ALL: Final[tuple[Function | ScalarFunction, ...]] = (
     *LABEL_FUNCTIONS,
     *HISTOGRAM_FUNCTIONS,
     *SCALAR_FUNCTIONS,
+    *EXPERIMENTAL_FUNCTIONS,
 )
 
 FUNCTIONS: Final = {function.name: function for function in _ALL}
@@ -46,7 +48,6 @@ UNSUPPORTED: Final[dict[str, str]] = {
         (
             "histogram_avg",
             "histogram_count",
-            "histogram_fraction",
             "histogram_quantiles",
             "histogram_stddev",
             "histogram_stdvar",
@@ -55,20 +56,8 @@ UNSUPPORTED: Final[dict[str, str]] = {
         "native histograms are not supported",
     ),
     **dict.fromkeys(
-        (
-            "double_exponential_smoothing",
-            "first_over_time",
-            "info",
-            "mad_over_time",
-            "sort_by_label",
-            "sort_by_label_desc",
-            "ts_of_first_over_time",
-            "ts_of_last_over_time",
-            "ts_of_max_over_time",
-            "ts_of_min_over_time",
-        ),
+        ("end", "info", "max_of", "min_of", "range", "start", "start_timestamp", "step"),
         "it is experimental in Prometheus",
     ),
-    "holt_winters": "Prometheus 3 renamed it and made it experimental",
 }
-"""Functions of Prometheus that are refused, with the reason."""
+"""Functions of Prometheus that are always refused, with the reason."""

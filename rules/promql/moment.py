@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from model.labels import Labels
+from rules.promql.limits import Budget, QueryError
+from rules.promql.samples import Samples
 from rules.promql.syntax import Shift
-from rules.store import Row, Store, Window
+from rules.store import Row, Store
 
 Key = TypeVar("Key")
 
-SAMPLES_MAX: Final = 1_000_000
-"""How many samples one evaluation may read."""
+UNNAMED: Final = "__unnamed__"
+"""A label that no series has: with delayed names, its name is to be dropped from the result."""
+UNNAMED_MARK: Final = {UNNAMED: "1"}
 
 
-class QueryError(Exception):
-    """An expression that is right in itself has no result on these samples; the sentence says why."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stays the same throughout one query.
 
+    ``first_ms`` and ``last_ms`` are its ends, which ``@ start()`` and ``@ end()`` mean. ``plain`` leaves out
+    all short cuts, so that a test can compare.
+    """
 
-class Budget:
-    """How much one evaluation may still read."""
-
-    __slots__ = ("samples_left",)
-
-    def __init__(self) -> None:
-        self.samples_left = SAMPLES_MAX
+    store: Store
+    first_ms: int
+    last_ms: int
+    budget: Budget
+    names_delayed: bool = False
+    plain: bool = False
 
 
 class Moment:
-    """One evaluation: the store, the time, and what may still be read.
+    """One evaluation: the store, the time, and what may still be read."""
 
-    ``first_ms`` and ``last_ms`` are the ends of the whole query, which ``@ start()`` and ``@ end()`` mean.
-    """
+    __slots__ = ("_frame", "at_ms", "budget", "names_delayed", "plain", "store")
 
-    __slots__ = ("at_ms", "budget", "first_ms", "last_ms", "store")
-
-    def __init__(self, store: Store, at_ms: int, first_ms: int, last_ms: int, budget: Budget) -> None:
-        self.store = store
+    def __init__(self, frame: Frame, at_ms: int) -> None:
+        self._frame = frame
+        self.store = frame.store
+        self.budget = frame.budget
+        self.plain = frame.plain
+        self.names_delayed = frame.names_delayed
         self.at_ms = at_ms
-        self.first_ms = first_ms
-        self.last_ms = last_ms
-        self.budget = budget
 
     def at(self, at_ms: int) -> Moment:
         """Return the same evaluation at another time."""
-        return Moment(self.store, at_ms, self.first_ms, self.last_ms, self.budget)
+        return Moment(self._frame, at_ms)
 
     def shifted_ms(self, shift: Shift) -> int:
         """Return the time that a selector with this offset and ``@`` looks from."""
@@ -53,30 +58,30 @@ class Moment:
         if anchor is None:
             return self.at_ms - shift.offset_ms
         if anchor == "start":
-            anchor = self.first_ms
+            anchor = self._frame.first_ms
         elif anchor == "end":
-            anchor = self.last_ms
+            anchor = self._frame.last_ms
         return anchor - shift.offset_ms
 
-    def spend(self, samples: int) -> None:
-        """Count samples that were read; raise ``QueryError`` when they are too many."""
-        self.budget.samples_left -= samples
-        if self.budget.samples_left < 0:
-            raise QueryError(f"the query reads more than {SAMPLES_MAX} samples")
+    def unnamed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows without their metric names, which tell nothing of what was computed from them."""
+        if self.names_delayed:
+            return [(labels.having(UNNAMED_MARK), value) for labels, value in rows]
+        return distinct([(labels.nameless(), value) for labels, value in rows])
 
 
 VectorOf = Callable[[Moment], list[Row]]
 ScalarOf = Callable[[Moment], float]
-MatrixOf = Callable[[Moment], Iterator[Window]]
+MatrixOf = Callable[[Moment], Iterator[tuple[Labels, Samples]]]
 
 
 class Matrix:
-    """A range vector to be: where its windows come from, and how they lie in time."""
+    """A range vector to be: where the samples of its series come from, and how they lie in time."""
 
-    __slots__ = ("range_ms", "shift", "windows")
+    __slots__ = ("range_ms", "samples", "shift")
 
-    def __init__(self, windows: MatrixOf, range_ms: int, shift: Shift) -> None:
-        self.windows = windows
+    def __init__(self, samples: MatrixOf, range_ms: int, shift: Shift) -> None:
+        self.samples = samples
         self.range_ms = range_ms
         self.shift = shift
 
@@ -88,9 +93,12 @@ def distinct(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def unnamed(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows without their metric names."""
-    return distinct([(labels.nameless(), value) for labels, value in rows])
+def names_dropped(rows: list[Row]) -> list[Row]:
+    """Return the rows without the names that were marked as no longer theirs."""
+    return [
+        (labels.nameless().without((UNNAMED,)) if UNNAMED in labels else labels, value)
+        for labels, value in rows
+    ]
 
 
 def forget_surplus(known: dict[Key, Labels], wanted: int) -> None:

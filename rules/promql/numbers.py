@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from operator import gt
+from operator import gt, mul, ne
 
 NAN = math.nan
 INF = math.inf
@@ -105,23 +105,37 @@ def quantile(share: float, values: Sequence[float]) -> float:
     return ordered[lower] * (1 - weight) + ordered[upper] * weight
 
 
-def fallen(values: Sequence[float]) -> float:
-    """Return by how much a counter was reset in all: the sum of the values before each fall."""
+def before_falls(values: Sequence[float]) -> Sequence[float]:
+    """Return the value before each fall from one to the next: what a counter lost when it was reset."""
     if not any(map(gt, values, values[1:])):
-        return 0.0
-    return math.fsum(before for before, after in pairwise(values) if after < before)
+        return ()
+    return [before for before, after in pairwise(values) if after < before]
+
+
+def changes(values: Sequence[float]) -> int:
+    """Count where a value differs from the one before it; NaN does not differ from NaN."""
+    count = sum(1 for _ in filter(None, map(ne, values, values[1:])))
+    if count and math.isnan(sum(values)):
+        count -= sum(math.isnan(before) and math.isnan(after) for before, after in pairwise(values))
+    return count
 
 
 def line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
     """Return slope and intercept of the least-squares line through at least two points."""
     first = ys[0]
-    if ys.count(first) == len(ys):
+    if first == ys[-1] and ys.count(first) == len(ys):
         return (NAN, NAN) if math.isinf(first) else (0.0, first)
-    count = len(xs)
-    sum_x, sum_y = total(xs), total(ys)
-    covariance = total([x * y for x, y in zip(xs, ys, strict=True)]) - sum_x * sum_y / count
-    spread = total([x * x for x in xs]) - sum_x * sum_x / count
-    slope = divided(covariance, spread)
+    return fitted(len(xs), total(xs), squares(xs), total(ys), total(list(map(mul, xs, ys))))
+
+
+def squares(values: Sequence[float]) -> float:
+    """Return the sum of the squares."""
+    return total(list(map(mul, values, values)))
+
+
+def fitted(count: int, sum_x: float, sum_xx: float, sum_y: float, sum_xy: float) -> tuple[float, float]:
+    """Return slope and intercept of the least-squares line through points of which these are the sums."""
+    slope = divided(sum_xy - sum_x * sum_y / count, sum_xx - sum_x * sum_x / count)
     return slope, sum_y / count - slope * sum_x / count
 
 

@@ -8,20 +8,20 @@ from math import isnan
 from typing import Final
 
 from model.labels import EMPTY, NAME, Labels
-from model.matcher import compiled
 from model.misfit import Misfit
+from model.regex import compiled
+from rules.promql.dialect import Dialect
 from rules.promql.function import Arguments, Function
-from rules.promql.moment import Moment, VectorOf, distinct, forget_surplus
+from rules.promql.moment import UNNAMED, Moment, VectorOf, distinct, forget_surplus
 from rules.promql.syntax import MatrixSelector, Node, VectorSelector, bare
 from rules.store import LOOKBACK_MS, Row
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_REFERENCE: Final = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[a-zA-Z0-9_]+)|\{(?P<braced>[a-zA-Z0-9_]+)\})")
 
 
-def label_name(name: str, at: int) -> str:
-    """Return the name, or raise ``Misfit`` where no label can be called so."""
-    if not _LABEL.fullmatch(name):
+def label_name(name: str, at: int, dialect: Dialect) -> str:
+    """Return the name, or raise ``Misfit`` where no label can be called so; Prometheus 3 takes any text."""
+    if not name or (dialect.compat == "prometheus2" and not _LABEL.fullmatch(name)):
         raise Misfit(f"{name[:40]!r} is not a label name", "use letters, digits and _", offset=at)
     return name
 
@@ -30,7 +30,7 @@ def _label_replace(arguments: Arguments) -> VectorOf:
     """Make ``label_replace(v, dst, replacement, src, regex)``."""
     vector, (target, replacement, source, pattern) = arguments.vector, arguments.strings
     places = [argument.at for argument in arguments.call.arguments]
-    label_name(target, places[1])
+    label_name(target, places[1], arguments.dialect)
     try:
         regex = compiled(pattern)
     except Misfit as wrong:
@@ -38,7 +38,7 @@ def _label_replace(arguments: Arguments) -> VectorOf:
 
     def replaced(labels: Labels) -> Labels:
         match = regex.fullmatch(labels.get(source))
-        return labels if match is None else labels.having({target: expanded(replacement, match)})
+        return labels if match is None else written(labels, target, match.expanded(replacement))
 
     return _relabelled(vector, replaced)
 
@@ -47,12 +47,19 @@ def _label_join(arguments: Arguments) -> VectorOf:
     """Make ``label_join(v, dst, separator, src...)``."""
     vector, (target, separator, *sources) = arguments.vector, arguments.strings
     for name, place in zip((target, *sources), (1, *range(3, 3 + len(sources))), strict=True):
-        label_name(name, arguments.call.arguments[place].at)
+        label_name(name, arguments.call.arguments[place].at, arguments.dialect)
 
     def joined(labels: Labels) -> Labels:
-        return labels.having({target: separator.join(labels.get(source) for source in sources)})
+        return written(labels, target, separator.join(labels.get(source) for source in sources))
 
     return _relabelled(vector, joined)
+
+
+def written(labels: Labels, target: str, value: str) -> Labels:
+    """Return the labels with one of them written anew; a name that is written is there to stay."""
+    if target == NAME:
+        return labels.having({NAME: value, UNNAMED: ""})
+    return labels.having({target: value})
 
 
 def _relabelled(vector: VectorOf, relabel: Callable[[Labels], Labels]) -> VectorOf:
@@ -73,21 +80,6 @@ def _relabelled(vector: VectorOf, relabel: Callable[[Labels], Labels]) -> Vector
     return evaluate
 
 
-def expanded(template: str, match: re.Match[str]) -> str:
-    """Replace ``$1``, ``${1}``, ``$name`` and ``$$`` as Go's regexp does; what matched nothing is empty."""
-
-    def reference(found: re.Match[str]) -> str:
-        if found["dollar"]:
-            return "$"
-        name = found["bare"] or found["braced"]
-        if name.isdecimal():
-            number = int(name) if len(name) < 6 else match.re.groups + 1
-            return (match[number] or "") if number <= match.re.groups else ""
-        return (match[name] or "") if name in match.re.groupindex else ""
-
-    return _REFERENCE.sub(reference, template)
-
-
 def _absent(arguments: Arguments) -> VectorOf:
     """Make ``absent``: 1 where the vector is empty, with the labels that its matchers ask for."""
     vector, labels = arguments.vector, absent_labels(arguments.call.arguments[0])
@@ -95,8 +87,8 @@ def _absent(arguments: Arguments) -> VectorOf:
 
 
 def _absent_over_time(arguments: Arguments) -> VectorOf:
-    windows, labels = arguments.matrix.windows, absent_labels(arguments.call.arguments[0])
-    return lambda moment: [(labels, 1.0)] if next(windows(moment), None) is None else []
+    of, labels = arguments.matrix.samples, absent_labels(arguments.call.arguments[0])
+    return lambda moment: [(labels, 1.0)] if next(of(moment), None) is None else []
 
 
 def absent_labels(node: Node) -> Labels:
@@ -125,12 +117,12 @@ def _timestamp(arguments: Arguments) -> VectorOf:
     def of_samples(moment: Moment) -> list[Row]:
         assert isinstance(node, VectorSelector), "chosen below"
         times = moment.store.times_at(node.selector, moment.shifted_ms(node.shift), lookback_ms)
-        moment.spend(len(times))
-        return distinct([(labels.nameless(), at_ms / 1000) for labels, at_ms in times])
+        moment.budget.spend(len(times))
+        return moment.unnamed([(labels, at_ms / 1000) for labels, at_ms in times])
 
     def of_now(moment: Moment) -> list[Row]:
         now_s = moment.at_ms / 1000
-        return distinct([(labels.nameless(), now_s) for labels, _ in vector(moment)])
+        return moment.unnamed([(labels, now_s) for labels, _ in vector(moment)])
 
     return of_samples if isinstance(node, VectorSelector) else of_now
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from model.labels import EMPTY
+from rules.promql.date import Date
 from rules.promql.function import Arguments, Function
-from rules.promql.moment import Moment, VectorOf, unnamed
+from rules.promql.moment import Moment, VectorOf
 from rules.promql.numbers import INF, NAN, divided, higher_of, lower_of, rounded_down, total_function
 from rules.store import Row
 
 OfValue = Callable[[float], float]
-OfDate = Callable[[datetime], float]
-
-# The years that a calendar date can be told for.
-_EARLIEST_S: Final = -62_135_596_800
-_LATEST_S: Final = 253_402_300_799
+OfDate = Callable[[Date], int]
 
 
 def _sign(value: float) -> float:
@@ -32,16 +27,16 @@ def _logarithm(log: OfValue) -> OfValue:
     return lambda value: answer(value) if value else -INF
 
 
-def _odd(function: OfValue) -> OfValue:
-    """Make a function that overflows to the infinity of its argument's sign."""
+_EXP: Final = total_function(math.exp)
 
-    def answer(value: float) -> float:
-        try:
-            return function(value)
-        except OverflowError:
-            return math.copysign(INF, value)
 
-    return answer
+def _cosh(value: float) -> float:
+    # Far out Go halves the exponential, which overflows a little earlier than the hyperbolic cosine does.
+    return _EXP(abs(value)) * 0.5 if abs(value) > 21 else math.cosh(value)
+
+
+def _sinh(value: float) -> float:
+    return math.copysign(_cosh(value), value) if abs(value) > 21 else math.sinh(value)
 
 
 def _atanh(value: float) -> float:
@@ -54,7 +49,7 @@ _OF_VALUE: Final[dict[str, OfValue]] = {
     "abs": abs,
     "ceil": lambda value: -rounded_down(-value),
     "floor": rounded_down,
-    "exp": total_function(math.exp),
+    "exp": _EXP,
     "ln": _logarithm(math.log),
     "log2": _logarithm(math.log2),
     "log10": _logarithm(math.log10),
@@ -66,8 +61,8 @@ _OF_VALUE: Final[dict[str, OfValue]] = {
     "asin": total_function(math.asin),
     "acos": total_function(math.acos),
     "atan": math.atan,
-    "sinh": _odd(math.sinh),
-    "cosh": total_function(math.cosh),
+    "sinh": _sinh,
+    "cosh": _cosh,
     "tanh": math.tanh,
     "asinh": math.asinh,
     "acosh": total_function(math.acosh),
@@ -77,12 +72,12 @@ _OF_VALUE: Final[dict[str, OfValue]] = {
 }
 
 _OF_DATE: Final[dict[str, OfDate]] = {
-    "minute": lambda date: date.minute,
-    "hour": lambda date: date.hour,
-    "day_of_week": lambda date: date.isoweekday() % 7,
+    "minute": lambda date: date.second_of_day // 60 % 60,
+    "hour": lambda date: date.second_of_day // 3600,
+    "day_of_week": lambda date: date.weekday,
     "day_of_month": lambda date: date.day,
-    "day_of_year": lambda date: date.timetuple().tm_yday,
-    "days_in_month": lambda date: calendar.monthrange(date.year, date.month)[1],
+    "day_of_year": lambda date: date.day_of_year,
+    "days_in_month": lambda date: date.days_in_month,
     "month": lambda date: date.month,
     "year": lambda date: date.year,
 }
@@ -91,7 +86,7 @@ _OF_DATE: Final[dict[str, OfDate]] = {
 def _each(of_value: OfValue) -> Callable[[Arguments], VectorOf]:
     def make(arguments: Arguments) -> VectorOf:
         vector = arguments.vector
-        return lambda moment: unnamed([(labels, of_value(value)) for labels, value in vector(moment)])
+        return lambda moment: moment.unnamed([(labels, of_value(value)) for labels, value in vector(moment)])
 
     return make
 
@@ -100,10 +95,7 @@ def _dated(of_date: OfDate) -> Callable[[Arguments], VectorOf]:
     """Make a function of the date in UTC that each value is, in seconds since 1970; without one, of now."""
 
     def of_value(seconds: float) -> float:
-        # NaN compares as outside.
-        if not _EARLIEST_S <= seconds <= _LATEST_S:
-            return NAN
-        return float(of_date(datetime.fromtimestamp(math.trunc(seconds), UTC)))
+        return float(of_date(Date.of(seconds)))
 
     def make(arguments: Arguments) -> VectorOf:
         if arguments.vectors:
@@ -120,7 +112,7 @@ def _round(arguments: Arguments) -> VectorOf:
     def evaluate(moment: Moment) -> list[Row]:
         # Prometheus multiplies by the inverse; so do we, to round the same way.
         inverse = divided(1.0, steps[0](moment)) if steps else 1.0
-        return unnamed(
+        return moment.unnamed(
             [
                 (labels, divided(rounded_down(value * inverse + 0.5), inverse))
                 for labels, value in vector(moment)
@@ -147,10 +139,10 @@ def _clamped(
     vector: VectorOf, lowest: Callable[[Moment], float], highest: Callable[[Moment], float]
 ) -> VectorOf:
     def evaluate(moment: Moment) -> list[Row]:
-        low, high = lowest(moment), highest(moment)
+        rows, low, high = vector(moment), lowest(moment), highest(moment)
         if high < low:
             return []
-        return unnamed([(labels, higher_of(low, lower_of(high, value))) for labels, value in vector(moment)])
+        return moment.unnamed([(labels, higher_of(low, lower_of(high, value))) for labels, value in rows])
 
     return evaluate
 

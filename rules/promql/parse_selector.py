@@ -7,7 +7,8 @@ from typing import Final
 from model.labels import NAME
 from model.matcher import Matcher, Operator
 from model.misfit import Misfit
-from rules.promql.cursor import Cursor, milliseconds, number
+from rules.promql.computed import computed_ms
+from rules.promql.cursor import TIME_MS_MAX, Cursor, milliseconds, number
 from rules.promql.syntax import Anchor, MatrixSelector, Node, Shift, Subquery, VectorSelector
 from rules.store import Selector
 
@@ -97,12 +98,15 @@ def _range(cursor: Cursor, node: Node) -> Node:
 
 def _length(cursor: Cursor, wanted: str) -> int:
     """Read a duration within brackets, in ms."""
-    if cursor.sees("-", "+"):
-        cursor.computed()
     place = cursor.token.at
-    length_ms = cursor.duration_ms(wanted)
-    if cursor.sees("+", "-", "*", "/", "%", "^"):
-        cursor.computed()
+    if cursor.experimental:
+        length_ms = computed_ms(cursor, in_parentheses=False)
+    else:
+        if cursor.sees("-", "+"):
+            cursor.computed()
+        length_ms = cursor.duration_ms(wanted)
+        if cursor.sees("+", "-", "*", "/", "%", "^"):
+            cursor.computed()
     if length_ms <= 0:
         raise Misfit("the duration here must be more than 0", "write one like 5m", offset=place)
     return length_ms
@@ -115,7 +119,11 @@ def _offset(cursor: Cursor, node: Node) -> Node:
         raise Misfit("offset stands behind a selector or a subquery only", cure, offset=token.at)
     if node.shift.offset_ms:
         raise Misfit("the offset is given twice", "keep one of them", offset=token.at)
-    offset_ms = cursor.sign() * cursor.duration_ms("a duration like 5m")
+    sign = cursor.sign()
+    if cursor.experimental and cursor.sees("("):
+        offset_ms = sign * computed_ms(cursor, in_parentheses=True)
+    else:
+        offset_ms = sign * cursor.duration_ms("a duration like 5m")
     return _shifted(node, Shift(offset_ms, node.shift.anchor))
 
 
@@ -140,7 +148,7 @@ def _anchor(cursor: Cursor) -> Anchor:
     if cursor.token.kind not in ("number", "duration"):
         cursor.unexpected("a time in seconds, start() or end()")
     token = cursor.take()
-    return milliseconds(sign * number(token), token)
+    return milliseconds(sign * number(token), token, TIME_MS_MAX)
 
 
 def _shifted(node: VectorSelector | MatrixSelector | Subquery, shift: Shift) -> Node:

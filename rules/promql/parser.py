@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from model.misfit import Misfit
 from rules.promql.cursor import Cursor, number
+from rules.promql.dialect import PROMETHEUS, Dialect
 from rules.promql.lexer import tokens
 from rules.promql.parse_selector import selector, with_postfixes
 from rules.promql.syntax import (
@@ -42,18 +43,18 @@ LEVELS: Final = {
 
 COMPARISONS: Final = frozenset(("==", "!=", "<", "<=", ">", ">="))
 SET_OPERATORS: Final = frozenset(("and", "or", "unless"))
-PARAMETERISED: Final = frozenset(("topk", "bottomk", "quantile", "count_values"))
-AGGREGATIONS: Final = PARAMETERISED.union(
+EXPERIMENTAL: Final = frozenset(("limitk", "limit_ratio"))
+PARAMETERISED: Final = EXPERIMENTAL.union(("topk", "bottomk", "quantile", "count_values"))
+AGGREGATIONS: Final = (PARAMETERISED - EXPERIMENTAL).union(
     ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"),
 )
-_EXPERIMENTAL: Final = frozenset(("limitk", "limit_ratio"))
 # Words of the grammar that cannot name a metric; all others can where an expression is expected.
 _NOT_NAMES: Final = frozenset(("on", "ignoring", "group_left", "group_right", "bool", "atan2"))
 
 
-def parse(text: str) -> Node:
+def parse(text: str, dialect: Dialect = PROMETHEUS) -> Node:
     """Return the tree of an expression, or raise ``Misfit`` at the first place that does not fit."""
-    cursor = Cursor(tokens(text))
+    cursor = Cursor(tokens(text), experimental=dialect.experimental)
     tree = _Parser(cursor).expression()
     if cursor.token.kind != "end":
         cursor.unexpected("an operator or the end of the expression")
@@ -133,9 +134,9 @@ class _Parser:
             return Number(float(word), token.at)
         opens = after.kind == "operator" and after.text == "("
         aggregates = opens or (after.kind == "word" and after.text.lower() in ("by", "without"))
-        if word in AGGREGATIONS and aggregates:
+        if aggregates and (word in AGGREGATIONS or (word in EXPERIMENTAL and cursor.experimental)):
             return self._aggregation()
-        if word in _EXPERIMENTAL and aggregates:
+        if aggregates and word in EXPERIMENTAL:
             raise Misfit(f"{word} is experimental and not supported", "use topk or bottomk", offset=token.at)
         cursor.take()
         if opens:

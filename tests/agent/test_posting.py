@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from agent.posting import Said, Terms, due
+from agent.wire import Posting, rfc3339
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing, Remedy
@@ -43,3 +46,18 @@ def test_a_resolved_alert_is_repeated_for_fifteen_minutes() -> None:
     resolved = replace(FIRING, state=AlertState.RESOLVED, resolved_at_ms=2000)
     assert names(resolved, Said(resolved, NONE, 800_000), 902_000) == ["Down"]
     assert names(resolved, Said(resolved, NONE, 800_000), 902_001) == []
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "state"), [(0, None), (299_999, None), (300_000, "unknown"), (10**9, "unknown")]
+)
+def test_an_alert_that_cannot_be_judged_goes_on_firing_and_is_called_unknown_after_five_minutes(
+    age_ms: int, state: str | None
+) -> None:
+    stale = replace(FIRING, unknown_since_ms=2000)
+    now_ms = 2000 + age_ms
+    assert names(stale, Said(stale, NONE, now_ms - TERMS.resend_ms), now_ms) == ["Down"]
+    body = Posting(stale, NONE, {}, TERMS.lease_ms).body(now_ms)
+    assert body["endsAt"] == rfc3339(now_ms + TERMS.lease_ms)
+    assert body["annotations"]["beforehand_unknown_since_ms"] == "2000"
+    assert body["annotations"].get("beforehand_state") == state

@@ -233,7 +233,7 @@ def _playbook(name: str, alert: str, ways: Tree, expr: str) -> Tree:
         "on": [f'alertname="{alert}"'],
         "mode": "auto",
         "guard": EVERY_GUARD_WIDE,
-        # No unit is called like this, so that no service of this machine is ever touched.
+        # Never by systemd: these servers are ours, and no service of this machine may be touched.
         "steps": [{"service": {"name": f"e2e-{name}", "state": "restarted", "systemd": False, **ways}}],
         "verify": {"expr": expr, "within": "4s", "hold": "1s"},
         "otherwise": "escalate",

@@ -78,9 +78,9 @@ class Daemon:
         """Ask the process to end and return its exit status; what it started and left is ended too."""
         if self.process is None:
             return 0
+        children = _children(self.process.pid)
+        self.ask_to_end()
         process, self.process = self.process, None
-        children = _children(process.pid)
-        process.send_signal(signal.SIGTERM)
         try:
             status = process.wait(END_S)
         except subprocess.TimeoutExpired:
@@ -90,6 +90,11 @@ class Daemon:
         for child in left:
             child.kill()
         return status
+
+    def ask_to_end(self) -> None:
+        """Ask the process to end and do not wait."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
 
     def tail(self, lines: int = 40) -> str:
         """Return the end of the log."""
@@ -218,5 +223,7 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.agent.ask_to_end()
+        self.desk.ask_to_end()
         self.agent.stop()
         self.desk.stop()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from model.labels import Labels
 from model.misfit import Rejected
 from rules.file import LIMITS, AlertingRule, RecordingRule, RuleFile, load_rules
-from rules.template_tree import View
+from rules.template_value import View
 
 
 def load(text: str) -> RuleFile:
@@ -61,7 +62,9 @@ def test_a_whole_rule_file_is_read() -> None:
         frozenset({"errors_total"}),
     )
     assert (alerting.name, alerting.for_.ms, alerting.keep_firing_for.ms) == ("CheckoutDown", 90_000, 300_000)
-    assert alerting.annotations.render(View({"instance": "web1"})) == {"summary": "web1 does not answer."}
+    assert alerting.annotations.render(View(Labels.of(instance="web1"))) == {
+        "summary": "web1 does not answer."
+    }
 
 
 def test_label_values_stay_texts_as_they_are_written() -> None:
@@ -108,15 +111,13 @@ def test_an_expression_may_be_a_bare_number_and_a_group_may_have_no_rules() -> N
         (group("{alert: A, expr: up, annotations: {1a: c}}"), "r.yml:4:40: '1a' may not name a label; "),
         (group("{alert: A, expr: up, labels: [a]}"), "r.yml:4:34: expected a mapping, got a list; "),
         (group("{alert: A, expr: up, labels: {a: [b]}}"), "r.yml:4:38: expected a template, got a list; "),
-        (group("{alert: A, expr: up, labels: {a: '{{ $x }}'}}"), "r.yml:4:42: only the labels and the value"),
+        (group("{alert: A, expr: up, labels: {a: '{{ $x }}'}}"), "r.yml:4:42: there is no variable $x"),
         (
             group("{alert: A, expr: up, annotations: {a: 'b {{ humanise 1 }}'}}"),
             "r.yml:4:49: there is no function 'humanise'; did you mean 'humanize'?",
         ),
-        (
-            group("{alert: A, expr: up}", "{alert: A, expr: up}"),
-            "r.yml:5:5: this rule 'A' stands already in line 4",
-        ),
+        (group("<<: 5\n    alert: A\n    expr: up"), "r.yml:4:5: only mappings can be merged"),
+        (group("<<: {fro: 1m}\n    alert: A\n    expr: up"), "r.yml:4:10: unknown key 'fro'"),
         (group("up"), "r.yml:4:5: expected a mapping, got 'up'; "),
         ("groups:\n- name: a\n- name: b\n- name: a\n", "r.yml:4:9: the group 'a' stands already in line 2; "),
         ("groups:\n- rules: []\n", "r.yml:2:3: the key 'name' is missing; add name:"),
@@ -149,6 +150,28 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
+def test_keys_are_merged_from_other_mappings_and_what_is_written_in_place_wins() -> None:
+    text = (
+        "groups:\n- name: g\n  rules:\n"
+        "  - &page {alert: A, expr: up, for: 5m, labels: &hard {severity: page}}\n"
+        "  - <<: *page\n    alert: B\n"
+        "  - <<: [{for: 1m}, *page]\n    alert: C\n    labels: {<<: *hard, team: web, severity: ticket}\n"
+    )
+    _, second, third = load(text).groups[0].rules.each
+    assert isinstance(second, AlertingRule)
+    assert isinstance(third, AlertingRule)
+    assert (second.name, second.for_.s, second.labels.texts()) == ("B", 300, {"severity": "page"})
+    assert (third.name, third.for_.s) == ("C", 60)
+    assert third.labels.texts() == {"team": "web", "severity": "ticket"}
+
+
+def test_merging_counts_against_the_size_of_a_file() -> None:
+    keys = ", ".join(f"k{n}: v" for n in range(1000))
+    rules = (f"{{alert: A{n}, expr: up, labels: {{<<: *many, a: b}}}}" for n in range(200))
+    text = group(f"{{alert: A, expr: up, labels: &many {{{keys}}}}}", *rules)
+    assert "too many values" in problems(text)[0]
+
+
 def test_one_name_with_other_labels_or_another_expression_is_another_rule() -> None:
     load(
         group(
@@ -157,6 +180,10 @@ def test_one_name_with_other_labels_or_another_expression_is_another_rule() -> N
             "{alert: A, expr: up > 1}",
         )
     )
+
+
+def test_the_same_rule_twice_is_read_since_prometheus_reads_it() -> None:
+    assert len(load(group("{alert: A, expr: up}", "{alert: A, expr: up}")).groups[0].rules.each) == 2
 
 
 def test_a_rule_file_may_be_larger_than_a_configuration_but_is_bounded() -> None:

@@ -13,8 +13,8 @@ from model.duration import Duration
 from model.labels import Labels
 from rules.file import AlertingRule, Expression, Name, Templates
 from rules.lifecycle import RESOLVED_KEPT_MS, Alerts, Evaluation, Unknown, advance, due_ms, fail
-from rules.promql import Point
 from rules.template import Template
+from rules.template_value import View
 
 S = 1000
 NO_ALERTS: Alerts = MappingProxyType({})
@@ -34,8 +34,8 @@ def rule(
     )
 
 
-def point(value: float = 0.0, **labels: str) -> Point:
-    return Point(Labels.of(labels or {"instance": "web1"}, __name__="probe_success"), value)
+def point(value: float = 0.0, **labels: str) -> View:
+    return View(Labels.of(labels or {"instance": "web1"}, __name__="probe_success"), value)
 
 
 def seen(labels: Labels) -> bool:

@@ -31,9 +31,7 @@ _EXPECT = re.compile(
 _SERIES = re.compile(
     r"[^{\s]*\s*(?:\{(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|[^}\"'`])*\})?(?=\s|$)"
 )
-_NUMBER = (
-    r"(?:(?:0x[0-9a-fA-F]+|[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)|(?i:inf|nan))"
-)
+_NUMBER = r"(?:(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)|(?i:inf|nan))"
 _ITEM = re.compile(
     rf"(?P<word>_|stale|\{{\{{[^}}]*\}}\}}(?:[+-]\{{\{{[^}}]*\}}\}})?)(?:x(?P<times>[0-9]+))?(?=\s|$)"
     rf"|(?P<first>[+-]?{_NUMBER})(?:(?P<step>[+-]{_NUMBER}))?(?:x(?P<count>[0-9]+))?(?=\s|$)"
@@ -42,7 +40,7 @@ _ITEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Series to append from time 0 on, their values a step apart; ``converted`` makes histograms of buckets."""
+    """Series to append from time 0 on, a step apart; ``converted`` makes histograms of buckets."""
 
     step_ms: int
     series: tuple[tuple[Labels, tuple[Value, ...]], ...]
@@ -58,8 +56,8 @@ class Clear:
 class Eval:
     """An expression, when to evaluate it, and what is expected of it.
 
-    ``step_ms`` is 0 for one moment. ``expected`` holds the series in the order written; ``scalar`` is set where
-    a number alone is expected. ``fail_text`` or ``fail_regex`` tell more of an expected failure.
+    ``step_ms`` is 0 for one moment. ``expected`` holds the series as written; ``scalar`` is set where a
+    number alone is expected. ``fail_text`` or ``fail_regex`` tell more of an expected failure.
     """
 
     line: int
@@ -116,7 +114,7 @@ def _eval(found: re.Match[str], line: int, definitions: list[str]) -> Eval:
         elif definition.startswith("expected_fail_regexp"):
             command.fail_regex = definition.removeprefix("expected_fail_regexp").strip()
         elif re.fullmatch(rf"[+-]?{_NUMBER}", definition):
-            command.scalar = number(definition)
+            command.scalar = float(definition)
         else:
             command.expected.append(_series(definition))
     return command
@@ -132,12 +130,6 @@ def _note(command: Eval, expect: re.Match[str]) -> None:
             command.fail_text = text
         else:
             command.fail_regex = text
-
-
-def number(text: str) -> float:
-    if "0x" in text.lower():
-        return float(int(text, 16))
-    return float(text)
 
 
 def _series(text: str) -> tuple[Labels, tuple[Value, ...]]:
@@ -182,12 +174,12 @@ def _repeated(item: re.Match[str]) -> list[Value]:
         if word == MISSING:
             return [MISSING] * int(item["times"] or 1)
         return [STALE if word == STALE else HISTOGRAM] * (int(item["times"] or 0) + 1)
-    first, value_step = number(item["first"]), item["step"]
+    first, value_step = float(item["first"]), item["step"]
     count = int(item["count"] or 0) + 1
     if not value_step:
         return [first] * count
     values: list[Value] = []
-    value, step = first, number(value_step)
+    value, step = first, float(value_step)
     for _ in range(count):
         values.append(value)
         value += step

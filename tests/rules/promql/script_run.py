@@ -58,7 +58,8 @@ class Run:
         self._histograms: set[Labels] = set()
 
     def _load(self, command: Load) -> None:
-        for labels, values in command.series:
+        # A series that is given twice is what it was given last.
+        for labels, values in dict(command.series).items():
             if HISTOGRAM in values:
                 self._histograms.add(labels)
             if command.converted and "le" in labels:
@@ -106,20 +107,15 @@ def _is_expected_failure(command: Eval, sentence: str) -> bool:
 
 def _wrong(command: Eval, query: Query, store: Store) -> str:
     """Return how the result differs from what is expected, or an empty text."""
-    if command.step_ms or query.kind == "matrix":
-        found: dict[Labels, list[tuple[int, float]]] = {
-            labels: list(points)
-            for labels, points in query.between(
-                store, command.start_ms, command.end_ms, command.step_ms or 1
-            ).items()
-        }
-    else:
+    found = query.between(store, command.start_ms, command.end_ms, command.step_ms or 1)
+    plain = query.between(store, command.start_ms, command.end_ms, command.step_ms or 1, plain=True)
+    if differs := _difference(plain, found):
+        return f"the short cuts lead elsewhere: {differs}"
+    if command.ordered:
+        wanted = [labels for labels, _ in command.expected]
         points = query.at(store, command.start_ms)
-        if command.ordered:
-            wanted = [labels for labels, _ in command.expected]
-            if [point.labels for point in points] != wanted:
-                return f"expected the order {wanted}, got {points}"
-        found = {point.labels: [(command.start_ms, point.value)] for point in points}
+        if [point.labels for point in points] != wanted:
+            return f"expected the order {wanted}, got {points}"
     if command.fails:
         return f"expected a failure, got {found}"
     series = command.expected

@@ -4,43 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 
 from model.duration import Duration
-from model.labels import Labels
 from model.misfit import Misfit
 from rules.promql import compile_query
 from rules.store import Store
+from tests.rules.promql.script import STALE, labels_of, values_of
 
 DAY_MS = 86_400_000
-_VALUE = re.compile(
-    r"(?P<first>[+-]?(?:[0-9.]+(?:e[+-]?[0-9]+)?|Inf|NaN))(?:(?P<step>[+-](?:[0-9.]+(?:e[+-]?[0-9]+)?))x(?P<count>[0-9]+))?"
-)
-_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
-
-
-def number(text: str) -> float:
-    return float(text.replace("Inf", "inf").replace("NaN", "nan"))
-
-
-def labels_of(text: str) -> Labels:
-    """Read ``name{a="b"}``."""
-    name, _, rest = text.partition("{")
-    return Labels.of(_PAIR.findall(rest), __name__=name)
-
-
-def values_of(text: str) -> Iterator[float | str]:
-    """Read ``0+1x3 _ 5 stale``: a word stands for itself."""
-    for word in text.split():
-        if word in ("_", "stale"):
-            yield word
-        elif repeated := re.fullmatch(r"_x([0-9]+)", word):
-            yield from ["_"] * int(repeated[1])
-        else:
-            shape = _VALUE.fullmatch(word)
-            assert shape is not None, word
-            step = number(shape["step"] or "0")
-            yield from (number(shape["first"]) + step * n for n in range(int(shape["count"] or 0) + 1))
 
 
 def stored(series: str, interval: str = "1m") -> Store:
@@ -52,7 +23,7 @@ def stored(series: str, interval: str = "1m") -> Store:
         assert split is not None, line
         labels = labels_of(split[1])
         for row, value in enumerate(values_of(split[2])):
-            if value == "stale":
+            if value == STALE:
                 store.mark_stale(labels, row * interval_ms)
             elif isinstance(value, float):
                 store.append(labels, row * interval_ms, value)

@@ -79,3 +79,40 @@ def test_a_query_forgets_series_that_come_and_go() -> None:
     kept = sum(isinstance(each, Labels) and "pid" in each for each in gc.get_objects())
     assert store.series_count < 50
     assert kept < 1000
+
+
+def test_a_query_tells_what_looks_further_back_than_samples_are_kept() -> None:
+    query = compile_query(
+        "rate(a[1h]) > avg_over_time(b[1d]) + c offset 1w + min_over_time(max_over_time(d[5m])[6h:])"
+    )
+    assert [(read.selector.name, read.at) for read in query.beyond(6 * 3_600_000)] == [
+        ("b", 28),
+        ("c", 37),
+        ("d", 79),
+    ]
+    assert query.beyond(1 << 40) == ()
+
+
+def test_a_range_of_steps_is_each_step() -> None:
+    store = stored("a 0+1x10\nb _x3 5x2")
+    query = compile_query('{__name__=~"a|b"} + 1')
+    with pytest.raises(QueryError, match="same labelset"):
+        query.between(store, 0, 600_000, 60_000)
+    found = compile_query('{__name__=~"a|b"}').between(store, 0, 240_000, 120_000)
+    assert {str(labels): points for labels, points in found.items()} == {
+        "a": [(0, 0), (120_000, 2), (240_000, 4)],
+        "b": [(240_000, 5)],
+    }
+    assert compile_query("time()").between(store, 0, 60_000, 30_000) == {
+        EMPTY: [(0, 0), (30_000, 30), (60_000, 60)]
+    }
+
+
+def test_start_and_end_mean_those_of_a_range() -> None:
+    store = stored("a 0+1x10")
+    first = compile_query("a @ start()").between(store, 60_000, 180_000, 60_000)
+    last = compile_query("a @ end()").between(store, 60_000, 180_000, 60_000)
+    assert [[value for _, value in points] for points in (*first.values(), *last.values())] == [
+        [1] * 3,
+        [3] * 3,
+    ]

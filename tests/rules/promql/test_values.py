@@ -66,8 +66,8 @@ NAN, INF = math.nan, math.inf
         ("days_in_month(vector(1454284800))", 29),
         ("days_in_month(vector(1456790400))", 31),
         ("year(vector(-1))", 1969),
-        ("year(vector(NaN))", NAN),
-        ("year(vector(Inf))", NAN),
+        ("year(vector(NaN))", 292277026596),
+        ("year(vector(Inf))", 292277026596),
         ("minute()", 10),
         ("year()", 1970),
         ("vector(time())", 600),
@@ -210,10 +210,10 @@ def test_a_relabelling_that_makes_two_series_one_fails() -> None:
 @pytest.mark.parametrize(
     ("query", "offset", "sentence"),
     [
-        ('label_replace(x, "1st", "", "", "")', 17, "'1st' is not a label name"),
+        ('label_replace(x, "", "", "", "")', 17, "'' is not a label name"),
         ('label_replace(x, "a", "", "", "(")', 30, "is not a regular expression"),
-        ('label_join(x, "a", "", "b c")', 23, "'b c' is not a label name"),
-        ('count_values("a b", x)', 13, "'a b' is not a label name"),
+        ('label_join(x, "a", "", "")', 23, "'' is not a label name"),
+        ('count_values("", x)', 13, "'' is not a label name"),
     ],
 )
 def test_a_bad_label_or_pattern_is_refused_where_it_stands(query: str, offset: int, sentence: str) -> None:

@@ -1,0 +1,178 @@
+"""The commands that people type; each parses its words here and does its work in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agent import backtest, check, demo, explain_command, lint, plan, rule_tests, running, start, supervise
+from agent.cli import EX_CHANGES, EX_FAILED, EX_LINT, EX_OK, EX_USAGE
+from agent.clock import Clock
+from agent.config import load
+from agent.logs import to_standard_error
+from agent.state import DEFAULTS, here, switch_file
+from model.misfit import Misfit, Rejected
+from remediations.kill_switch import KillSwitch
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(words)
+    to_standard_error(verbose=options.verbose)
+    code: int = options.do(options)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="beforehand",
+        description="Heals hosts and tells the people who depend on them, before they have to ask.",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every probe that finds something")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    state = here()
+
+    together = commands.add_parser("run", help="run agent and desk for this host")
+    supervise.add_options(together)
+    together.set_defaults(do=supervise.command)
+
+    alone = commands.add_parser("agent", help="run the agent alone")
+    start.add_options(alone)
+    alone.set_defaults(do=start.command)
+
+    commands.add_parser("desk", help="run the desk alone; its options are its own", add_help=False)
+
+    _add_foresight(commands)
+    _add_hindsight(commands, state)
+    _add_switch(commands, state)
+
+    shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
+    shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
+    shown.set_defaults(do=lambda options: demo.run(keep=options.keep))
+    return parser
+
+
+def _add_foresight(commands: Any) -> None:
+    checked = commands.add_parser("check", help="read every file and report every mistake")
+    checked.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory with agent.yaml"
+    )
+    lint.add_options(checked)
+    checked.set_defaults(do=_check)
+
+    tested = commands.add_parser("test", help="rehearse rules on written series, as promtool test rules does")
+    rule_tests.add_options(tested)
+    tested.set_defaults(do=_test)
+
+    planned = commands.add_parser("plan", help="say what a reload would change; exit code 2 where anything")
+    planned.add_argument("--config", type=Path, default=DEFAULTS, help="agent.yaml, or a directory with it")
+    source = planned.add_mutually_exclusive_group()
+    source.add_argument("--url", help="the running agent (default: where agent.yaml says that it listens)")
+    source.add_argument("--state", type=Path, help="instead: the state directory of a stopped agent")
+    planned.set_defaults(do=_plan)
+
+
+def _add_hindsight(commands: Any, state: Path) -> None:
+    replayed = commands.add_parser("backtest", help="tell what rules would have done over recorded samples")
+    backtest.add_options(replayed, DEFAULTS / "agent.yaml", state)
+    replayed.set_defaults(do=lambda options: backtest.command(options, sys.stdout, sys.stderr, Clock()))
+
+    explained = commands.add_parser("explain", help="print the whole walk of an alert with each reason")
+    explain_command.add_options(explained, DEFAULTS / "agent.yaml", state)
+    explained.set_defaults(
+        do=lambda options: explain_command.command(options, sys.stdout, sys.stderr, Clock())
+    )
+
+
+def _add_switch(commands: Any, state: Path) -> None:
+    stop = commands.add_parser("stop", help="the kill switch: no remediation acts until resume")
+    stop.add_argument("--because", default="", metavar="TEXT", help="why, for those who find it later")
+    resume = commands.add_parser("resume", help="lift the kill switch")
+    for command, do in ((stop, _stop), (resume, _resume)):
+        command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
+        command.set_defaults(do=do)
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        found = check.check(options.paths, lint.chosen(options.lint))
+    except Misfit as wrong:
+        print(wrong, file=sys.stderr)
+        return EX_USAGE
+    for one in (*found.problems, *found.findings):
+        print(one, file=sys.stderr)
+    if found.problems:
+        many = "s" * (len(found.problems) > 1)
+        print(f"{len(found.problems)} mistake{many} in {found.files} files", file=sys.stderr)
+        return EX_FAILED
+    print(f"{found.files} files are right" + (f", {len(found.findings)} warnings" if found.findings else ""))
+    return EX_LINT if found.findings and options.lint_fatal else EX_OK
+
+
+def _test(options: argparse.Namespace) -> int:
+    reports = []
+    try:
+        for path in options.files:
+            reports.append(rule_tests.run(path, rule_tests.Wish.of(options)))
+            print(*reports[-1].lines(), sep="\n", end="\n\n", flush=True)
+        if options.junit:
+            options.junit.write_bytes(rule_tests.junit(reports))
+    except (Misfit, OSError) as wrong:
+        print(wrong, file=sys.stderr)
+        return EX_USAGE
+    return EX_OK if all(report.ok for report in reports) else EX_FAILED
+
+
+def _plan(options: argparse.Namespace) -> int:
+    config = options.config / "agent.yaml" if options.config.is_dir() else options.config
+    try:
+        installation = load(config)
+        if options.state:
+            found = plan.plan_of_start(running.remembered(_inner(options.state) / "alerts.db"), installation)
+        else:
+            listen = installation.config.listen
+            with running.Agent(options.url or f"http://{listen}") as agent:
+                found = plan.plan(agent.running(), installation, socket.gethostname(), agent.ask)
+    except (Rejected, running.Unheard) as refused:
+        print(plan.printable(str(refused)), file=sys.stderr)
+        return EX_FAILED
+    for line in (*found.changes, found.budget, found.summary()):
+        if line:
+            print(line)
+    return EX_CHANGES if found.changes else EX_OK
+
+
+def _switch(state: Path) -> KillSwitch:
+    """Return the switch of an agent, whether its own state directory is given or that of run."""
+    return KillSwitch(switch_file(_inner(state)))
+
+
+def _inner(state: Path) -> Path:
+    inner = state / "agent"
+    return inner if inner.is_dir() else state
+
+
+def _stop(options: argparse.Namespace) -> int:
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
+    try:
+        _switch(options.state).set(who, options.because, Clock().now_ms())
+    except OSError as wrong:
+        print(f"not stopped: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
+        return EX_FAILED
+    print("stopped: no playbook acts until `beforehand resume`")
+    return EX_OK
+
+
+def _resume(options: argparse.Namespace) -> int:
+    try:
+        lifted = _switch(options.state).lift()
+    except OSError as wrong:
+        print(f"not resumed: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
+        return EX_FAILED
+    print("resumed: playbooks act again as their mode says" if lifted else "nothing was stopped here")
+    return EX_OK

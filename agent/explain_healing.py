@@ -1,0 +1,131 @@
+"""What is done about an alert: the playbook, those that nearly answer, the guards, the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.wire import rfc3339
+from model.alert import Alert, AlertState
+from model.labels import Labels
+from model.matcher import Matcher, Matchers
+from model.outcome import Remedy
+from remediations.guard import Attempt, Facts, Refused, decide
+from remediations.journal import StepRecord
+from remediations.playbook import Playbook, answering
+from remediations.run import Run
+
+NEAR_MAX: Final = 10
+RUNS_MAX: Final = 5
+OUTPUT_CHARACTERS_MAX: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run with what its steps came to."""
+
+    run: Run
+    steps: tuple[StepRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """Who could act, and what was done.
+
+    ``stories`` returns the newest runs for an alert, ``attempts`` a playbook's history, and ``remedy`` how
+    its healing stands, None where no healer is at work.
+    """
+
+    playbooks: Sequence[Playbook]
+    facts: Facts
+    stories: Callable[[Labels], Sequence[Story]]
+    attempts: Callable[[str], Sequence[Attempt]]
+    remedy: Callable[[Labels], Remedy | None]
+
+
+def healing(scene: Healing, alert: Alert, at_ms: int) -> dict[str, Any]:
+    """Return, for JSON, what is to be said of the healing of one alert."""
+    playbook = answering(scene.playbooks, alert.labels)
+    return {
+        "playbook": playbook.playbook if playbook else "",
+        "near_misses": _near(scene.playbooks, playbook, alert.labels),
+        "guard": _guard(scene, playbook, alert, at_ms),
+        "remedy": _remedy(scene.remedy(alert.labels)),
+        "runs": [_story(story) for story in scene.stories(alert.labels)[:RUNS_MAX]],
+    }
+
+
+def _near(playbooks: Sequence[Playbook], chosen: Playbook | None, labels: Labels) -> list[dict[str, str]]:
+    """Return the playbooks that were not chosen, the nearest first, with the label that did not match."""
+    found: list[tuple[int, dict[str, str]]] = []
+    for playbook in playbooks:
+        on, wrong = _nearest_matchers(playbook, labels)
+        near = {"playbook": playbook.playbook, "matcher": "", "label": "", "has": ""}
+        if playbook is chosen or (len(wrong) == len(on.each) > 1):
+            continue
+        if wrong:
+            label, has = wrong[0].label, labels.get(wrong[0].label)
+            near |= {"matcher": str(wrong[0]), "label": label, "has": has}
+            near["reason"] = f"{wrong[0]} did not match: {label} is {has!r}"
+        else:
+            first = chosen.playbook if chosen else "another"
+            near["reason"] = f"it would answer as well, but {first} stands before it"
+        found.append((len(wrong) if len(wrong) < len(on.each) else len(labels), near))
+    found.sort(key=lambda each: each[0])
+    return [near for _, near in found[:NEAR_MAX]]
+
+
+def _nearest_matchers(playbook: Playbook, labels: Labels) -> tuple[Matchers, list[Matcher]]:
+    """Return the matchers of a playbook that come nearest, and those of them that do not hold."""
+    each = [(on, [one for one in on.each if not one.matches(labels)]) for on in playbook.on]
+    return min(each, key=lambda pair: len(pair[1]))
+
+
+def _guard(scene: Healing, playbook: Playbook | None, alert: Alert, at_ms: int) -> str:
+    """Ask the guards once more and return their sentence; what a human intends is asked in earnest only."""
+    if playbook is None:
+        return f"no playbook answers to {alert.name}"
+    if alert.state is not AlertState.FIRING:
+        return f"the guards are asked when it fires; it is {alert.state.value}"
+    verdict = decide(playbook, alert, scene.facts, scene.attempts(playbook.playbook), at_ms)
+    return (
+        verdict.reason if isinstance(verdict, Refused) else f"nothing speaks against {playbook.playbook} now"
+    )
+
+
+def _remedy(remedy: Remedy | None) -> dict[str, Any] | None:
+    if remedy is None:
+        return None
+    return {
+        "status": remedy.status.value,
+        "playbook": remedy.playbook,
+        "run": remedy.run,
+        "reason": remedy.reason,
+        "escalate": remedy.escalate,
+    }
+
+
+def _story(story: Story) -> dict[str, Any]:
+    run = story.run
+    moments = {"started": run.started_ms, "acted": run.acted_ms, "done": run.done_ms, "healed": run.healed_ms}
+    moments |= {"verified": run.verified_ms, "ended": run.ended_ms}
+    return {
+        "run": run.id,
+        "playbook": run.playbook,
+        "stage": run.stage.value,
+        "outcome": run.outcome.value if run.outcome else None,
+        "reason": run.reason,
+        **{name: rfc3339(at_ms) if at_ms else None for name, at_ms in moments.items()},
+        "steps": [_step(step) for step in story.steps],
+    }
+
+
+def _step(step: StepRecord) -> dict[str, Any]:
+    result = step.result
+    fields: dict[str, Any] = {"number": step.number, "step": step.step, "began": rfc3339(step.began_ms)}
+    if result is None:
+        return {**fields, "ok": None, "reason": "what came of it is not known"}
+    output = result.output[:OUTPUT_CHARACTERS_MAX]
+    rest = {"rc": result.rc, "signal": result.signal, "duration_ms": result.duration_ms, "output": output}
+    return {**fields, "ok": result.ok, "reason": result.reason, **rest}
