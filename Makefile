@@ -35,5 +35,6 @@ test: check
 
 bench:
 	@deploy/setup desk test
-	@deploy/packages monit nginx-light redis-server
+	@deploy/packages monit nginx-light prometheus redis-server
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.rules

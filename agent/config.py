@@ -21,7 +21,7 @@ from model.yaml_tree import FILE_BYTES_MAX, Node, Scalar, read_tree
 from model.yaml_tree import Mapping as MappingNode
 from probes import PROBES
 from remediations.playbook import Playbook, load_playbook
-from rules.file import RuleFile, load_rules
+from rules.file import RuleFile, compiled_for, load_rules
 from rules.promql import Query, compile_query
 
 EVERY_MIN: Final = seconds(1)
@@ -192,7 +192,9 @@ def load(path: Path) -> Installation:
     effects = _effects(playbooks, problems)
     if problems or config is None:
         raise Rejected(tuple(problems))
-    return Installation(config, tuple(rule_files), tuple(playbooks), effects)
+    # A subquery that names no step takes the evaluation interval, as in Prometheus.
+    stepped = tuple(compiled_for(file, config.evaluation_interval.ms) for file in rule_files)
+    return Installation(config, stepped, tuple(playbooks), effects)
 
 
 def _named(data: bytes, file: str) -> _Named:

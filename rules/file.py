@@ -16,7 +16,7 @@ from model.duration import Duration
 from model.labels import NAME
 from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
 from model.yaml_tree import Limits, Node, Scalar, Sequence, read_tree
-from rules.promql import Query, compile_query
+from rules.promql import Query, compile_query, syntax
 from rules.promql.check import KIND_WORDS
 from rules.promql.dialect import Compat
 from rules.template import Template
@@ -231,6 +231,8 @@ def compiled_for(file: RuleFile, step_ms: int, compat: Compat = "prometheus3") -
     problems: list[Problem] = []
 
     def again(rule: Rule) -> Rule:
+        if compat == rule.expr.query.dialect.compat and not _steps_by_default(rule.expr.query.tree):
+            return rule
         try:
             query = compile_query(rule.expr.text, step_ms, compat)
         except Misfit as wrong:
@@ -244,6 +246,17 @@ def compiled_for(file: RuleFile, step_ms: int, compat: Compat = "prometheus3") -
     if problems:
         raise Rejected(tuple(problems))
     return replace(file, groups=groups)
+
+
+def _steps_by_default(tree: syntax.Node) -> bool:
+    """Tell whether a subquery in it names no step of its own."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, syntax.Subquery) and node.step_ms is None:
+            return True
+        left += syntax.children(node)
+    return False
 
 
 def _rule(node: Node, decoder: Decoder) -> Any:

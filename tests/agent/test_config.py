@@ -8,6 +8,7 @@ import pytest
 from agent.config import load
 from model.duration import seconds
 from model.misfit import Rejected
+from rules.store import Store
 
 
 def written(directory: Path, text: str, name: str = "agent.yaml") -> Path:
@@ -142,3 +143,12 @@ def test_two_process_groups_need_no_names_of_their_own(tmp_path: Path) -> None:
     text = "probes: [{process: {group: redis, name: r}}, {process: {group: nginx, name: n}}, {cpu: }]"
     config = load(written(tmp_path, text)).config
     assert [entry.name for entry in config.probes] == ["process redis", "process nginx", "cpu"]
+
+
+def test_a_subquery_without_a_step_takes_the_evaluation_interval(tmp_path: Path) -> None:
+    expr = "count_over_time(vector(1)[1m:])"
+    written(tmp_path, f"groups: [{{name: g, rules: [{{alert: A, expr: '{expr}'}}]}}]", "mine.yml")
+    text = "rules: [mine.yml]\nprobes: [{cpu: {}}]\nevaluation_interval: 20s\n"
+    ((group,),) = [file.groups for file in load(written(tmp_path, text)).rule_files]
+    (point,) = group.rules.each[0].expr.query.at(Store(1000, 10), 600_000)
+    assert point.value == 3

@@ -197,6 +197,20 @@ def test_the_guards_sentence_and_the_runs_are_those_of_the_journal(past: Past) -
     assert only_alert(past.told(SLOW + 12, "Slow"))["runs"] == []  # before it began
 
 
+def test_a_target_that_cannot_be_seen_is_named(past: Past) -> None:
+    log = StoreLog(past.folder / "state" / "samples", 1 << 30)
+    store = Store(7_200_000, 100, log.record)
+    for row in range(ROWS, ROWS + 10):
+        store.write(TARGET, past.at(row), (UP(0.0),))
+    log.close()
+    alert = only_alert(past.told(ROWS + 8, "Slow"))
+    assert alert["state"] == "firing"
+    assert alert["unknown_since"] is not None
+    assert alert["unseen"] == ['{instance="web1", job="http"}']
+    assert alert["timer"].startswith("its timers rest: ")
+    assert alert["guard"].startswith("what Slow looks at cannot be seen since ")
+
+
 def test_a_selector_that_finds_nothing_says_what_did_not_match(past: Past) -> None:
     first, second = only_rule(past.told(SLOW, "Typo"))["selectors"]
     assert "no series has the name latency_second; did you mean 'latency_seconds'?" in first["hint"]
