@@ -22,7 +22,7 @@ from model.yaml_tree import Mapping as MappingNode
 from probes import PROBES
 from remediations.playbook import Playbook, load_playbook
 from rules.file import RuleFile, compiled_for, load_rules
-from rules.promql import Query, compile_query
+from rules.promql import Compat, Query, compile_query
 
 EVERY_MIN: Final = seconds(1)
 EVERY_MAX: Final = seconds(86_400)
@@ -134,6 +134,7 @@ class AgentConfig:
     rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
     evaluation_interval: Duration = seconds(15)
+    compat: Compat = "prometheus3"
     resend_delay: Duration = seconds(60)
     retention: Duration = seconds(6 * 3600)
     series_max: int = 20_000
@@ -193,7 +194,8 @@ def load(path: Path) -> Installation:
     if problems or config is None:
         raise Rejected(tuple(problems))
     # A subquery that names no step takes the evaluation interval, as in Prometheus.
-    stepped = tuple(compiled_for(file, config.evaluation_interval.ms) for file in rule_files)
+    step_ms = config.evaluation_interval.ms
+    stepped = tuple(compiled_for(file, step_ms, config.compat) for file in rule_files)
     return Installation(config, stepped, tuple(playbooks), effects)
 
 

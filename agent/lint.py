@@ -10,6 +10,7 @@ from typing import Final
 import rules.packs
 from agent import own
 from agent.config import Installation
+from model.duration import Duration
 from model.matcher import Matcher
 from model.misfit import Misfit
 from remediations.playbook import Playbook
@@ -19,7 +20,8 @@ from rules.reach import ALERTS, ALERTS_FOR_STATE
 
 METRICS: Final = "unknown-metrics"
 PLAYBOOKS: Final = "idle-playbooks"
-LINTS: Final = (*FILE_LINTS, METRICS, PLAYBOOKS)
+RETENTION: Final = "retention"
+LINTS: Final = (*FILE_LINTS, METRICS, PLAYBOOKS, RETENTION)
 
 _ALWAYS: Final = frozenset(
     {"up", "scrape_duration_seconds", "scrape_samples_scraped", ALERTS, ALERTS_FOR_STATE}
@@ -54,6 +56,8 @@ def lint_installation(installation: Installation, names: Sequence[str]) -> list[
     found = [finding for file in installation.rule_files for finding in lint_file(file, names)]
     if METRICS in names:
         found += _unknown_metrics(installation)
+    if RETENTION in names:
+        found += _short_sighted(installation)
     if PLAYBOOKS in names:
         alerts = [rule for rule in _rules(installation.rule_files) if isinstance(rule, AlertingRule)]
         found += (finding for book in installation.playbooks for finding in _idle(book, alerts))
@@ -80,6 +84,20 @@ def _unknown(rule: Rule, known: Iterable[str]) -> Iterator[Finding]:
         cure = f"did you mean {near[0]!r}?" if near else "add the probe that brings it"
         sentence = f"{rule.name[:60]!r} reads {name!r}, which no probe here brings and no rule records"
         yield Finding(rule.place, METRICS, sentence, cure)
+
+
+def _short_sighted(installation: Installation) -> Iterator[Finding]:
+    """Find rules that look further back than samples are kept; in the packs that ship, that is known."""
+    retention = installation.config.retention
+    for file in installation.rule_files:
+        if file.file.startswith(_PACKS):
+            continue
+        for rule in _rules([file]):
+            for read in rule.expr.query.beyond(retention.ms)[:1]:
+                sentence = (
+                    f"{rule.name[:60]!r} looks back {Duration(read.back_ms)}, samples are kept {retention}"
+                )
+                yield Finding(rule.place, RETENTION, sentence, "raise retention:, or give it to a Prometheus")
 
 
 def _idle(book: Playbook, alerts: Sequence[AlertingRule]) -> Iterator[Finding]:

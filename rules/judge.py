@@ -235,7 +235,10 @@ class Judge:
         for file in files:
             for group in file.groups:
                 first = len(rules)
-                rules += [JudgedRule(rule, group, file.file, self._setting) for rule in group.rules.each]
+                rules += [
+                    JudgedRule(rule, group, file.file, self._setting, self._monotonic)
+                    for rule in group.rules.each
+                ]
                 interval_ms = (group.interval.ms if group.interval else 0) or self._interval_ms
                 groups.append(_JudgedGroup(group, file.file, interval_ms, range(first, len(rules))))
         return groups, rules

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from model.alert import Alert, AlertState
 from model.labels import NAME, Labels
 from model.misfit import Misfit
+from model.plugin import Deadline
 from rules import lifecycle
 from rules.file import AlertingRule, Group, RecordingRule, Rule
 from rules.lifecycle import Alerts, Evaluation, Transition, Unknown
@@ -40,14 +41,21 @@ class RuleStatus:
     alerts: tuple[Alert, ...]
 
 
+EVALUATION_S_MAX: Final = 1.0
+
+
 @dataclass(slots=True)
 class JudgedRule:
-    """One rule of a group with its state."""
+    """One rule of a group with its state.
+
+    With ``monotonic``, which counts seconds, an evaluation ends in an error after ``EVALUATION_S_MAX``.
+    """
 
     rule: Rule
     group: Group
     file: str
     setting: Setting = ALONE
+    monotonic: Callable[[], float] | None = None
     alerts: Alerts = field(default_factory=dict)
     health: Health = "unknown"
     error: str = ""
@@ -82,7 +90,10 @@ class JudgedRule:
 
     def points(self, store: Store, now_ms: int) -> Sequence[Point]:
         """Return the result of the expression, or raise ``QueryError``."""
-        return self.rule.expr.query.at(store, now_ms - self._offset_ms)
+        deadline = None
+        if self.monotonic is not None:
+            deadline = Deadline(self.monotonic() + EVALUATION_S_MAX, self.monotonic)
+        return self.rule.expr.query.at(store, now_ms - self._offset_ms, deadline)
 
     def views(self, store: Store, now_ms: int) -> list[View]:
         """Return what templates see of each element of the result, or raise ``QueryError``."""

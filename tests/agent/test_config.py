@@ -152,3 +152,11 @@ def test_a_subquery_without_a_step_takes_the_evaluation_interval(tmp_path: Path)
     ((group,),) = [file.groups for file in load(written(tmp_path, text)).rule_files]
     (point,) = group.rules.each[0].expr.query.at(Store(1000, 10), 600_000)
     assert point.value == 3
+
+
+def test_one_switch_gives_the_rules_the_meaning_of_an_older_prometheus(tmp_path: Path) -> None:
+    written(tmp_path, "groups: [{name: g, rules: [{alert: A, expr: 'rate(up[5m]) > 0'}]}]", "mine.yml")
+    text = "rules: [mine.yml]\nprobes: [{cpu: {}}]\n"
+    for more, meant in (("", "prometheus3"), ("compat: prometheus2\n", "prometheus2")):
+        (file,) = load(written(tmp_path, text + more)).rule_files
+        assert file.groups[0].rules.each[0].expr.query.dialect.compat == meant

@@ -118,3 +118,14 @@ def test_a_file_of_rule_tests_is_checked_as_one(tmp_path: Path, capsys: pytest.C
     assert "unknown key 'naem'; did you mean 'name'?" in capsys.readouterr().err
     file.write_text("tests: []\n")
     assert cli.main(["check", str(file)]) == 0
+
+
+def test_a_rule_that_looks_beyond_the_retention_is_named(agent_yaml: Path) -> None:
+    rules = agent_yaml.parent / "rules.yml"
+    rules.write_text(
+        "groups: [{name: g, rules: [{alert: Old, expr: 'rate(up[1d]) > 0'}, {alert: New, expr: up == 0}]}]"
+    )
+    (found,) = lint.lint_installation(load(agent_yaml), [lint.RETENTION])
+    assert "'Old' looks back 1d, samples are kept 6h; raise retention:" in str(found)
+    agent_yaml.write_text(agent_yaml.read_text() + "retention: 2d\n")
+    assert lint.lint_installation(load(agent_yaml), [lint.RETENTION]) == []

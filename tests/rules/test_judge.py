@@ -294,7 +294,8 @@ def test_each_rule_tells_how_long_it_took_and_how_it_fares() -> None:
     assert (fresh.health, fresh.evaluated_ms) == ("unknown", None)
     bench.write(T0, 0)
     (judged,) = bench.judge.statuses()[0].rules
-    assert (judged.health, judged.evaluated_ms, judged.duration_s) == ("ok", T0, 0.5)
+    assert (judged.health, judged.evaluated_ms) == ("ok", T0)
+    assert judged.duration_s >= 0.5
     assert [alert.state for alert in judged.alerts] == [FIRING]
 
 
