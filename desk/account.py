@@ -13,7 +13,7 @@ from desk import schema
 from desk.audience import why_not
 from desk.catalogue import Catalogue
 from desk.incident import Signal
-from desk.outbox import TOLD
+from desk.outbox import TOLD, unsent
 from model.labels import Labels
 from model.outcome import Remedy
 
@@ -215,7 +215,7 @@ def _notices(conn: Connection, incident: int) -> list[dict[str, Any]]:
     for row in conn.execute(counted):
         answers.setdefault(row.notice, {})[row.state] = row.people
     query = (
-        sa.select(n, sa.func.min(c.c.not_before_ms).label("not_before_ms"))
+        sa.select(n, sa.func.min(c.c.not_before_ms).label("not_before_ms"), unsent(n.c.id).label("unsent"))
         .join(c, c.c.notice == n.c.id)
         .where(n.c.incident == incident)
         .group_by(n.c.id)
@@ -225,7 +225,7 @@ def _notices(conn: Connection, incident: int) -> list[dict[str, Any]]:
         {
             "number": row.number,
             "kind": row.kind,
-            "state": row.state,
+            "state": "sent" if row.state == "queued" and not row.unsent else row.state,
             "reason": row.reason,
             "generic_words": row.generic,
             "created_ms": row.created_ms,

@@ -116,7 +116,7 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
     """Take back what was not sent yet of an incident's notices of these kinds."""
     n = schema.notice
     waiting = sa.select(n.c.id).where(n.c.incident == incident, n.c.kind.in_(kinds), n.c.state == "queued")
-    conn.execute(sa.update(n).where(n.c.id.in_(waiting), ~_unsent(n.c.id)).values(state="sent"))
+    conn.execute(sa.update(n).where(n.c.id.in_(waiting), ~unsent(n.c.id)).values(state="sent"))
     retry = schema.delivery_retry
     log = schema.delivery_log
     # What waits for another try after a refusal was never taken by anybody; doubtful tries stay.
@@ -134,9 +134,10 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
     conn.execute(sa.update(n).where(n.c.id.in_(waiting)).values(state="withdrawn", reason=reason))
 
 
-def _unsent(notice: sa.Column[int]) -> sa.ColumnElement[bool]:
+def unsent(notice: sa.Column[int]) -> sa.ColumnElement[bool]:
     """Tell of a notice whether somebody still waits for it."""
-    chunk, retry = schema.chunk, schema.delivery_retry
+    # Under names of their own, so that a query which joins these tables asks about all of their rows.
+    chunk, retry = schema.chunk.alias(), schema.delivery_retry.alias()
     open_chunk = sa.exists().where(chunk.c.notice == notice, chunk.c.state != "done")
     return sa.or_(open_chunk, sa.exists().where(retry.c.notice == notice))
 

@@ -46,8 +46,8 @@ _PACKS: Final = """\
 Rules that ship. A bare word under `rules:` in [agent.yaml](agent.md) names a pack; `host`, `availability` and
 `self` hold where nothing is said. Each pack has its tests beside it, which promtool passes as well.
 
-Some packs watch what no probe here brings yet, and most of `self` what the agent tells at `/metrics`: such
-rules are for a Prometheus that scrapes an exporter, or the agent. In the tables *italics* stand for a label,
+Some packs watch what no probe here brings yet: such rules are for a Prometheus that scrapes an exporter.
+`self` watches the agent by the metrics that it tells of itself. In the tables *italics* stand for a label,
 and … for a value. Where a rule has no words for customers, the [catalogue](catalogue.md) can still give its
 alert an impact.
 """
