@@ -13,7 +13,7 @@ import rules.packs
 from agent import files
 from agent.freeze import Freeze
 from model.address import Listen, WebAddress
-from model.decode import MISSING, Decoder, decode, nearest
+from model.decode import MISSING, Decoder, Missing, decode, nearest
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem, Rejected
 from model.plugin import AnyProbe
@@ -68,7 +68,7 @@ class ProbeEntry:
     place: Place
 
     @classmethod
-    def decode(cls, node: Node, decoder: Decoder) -> ProbeEntry:
+    def decode(cls, node: Node, decoder: Decoder) -> ProbeEntry | Missing:
         """Read a mapping with one probe's name as a key, and the keys that all probes share."""
         if not isinstance(node, MappingNode):
             raise Misfit("expected a probe", "write it like - http: {target: http://127.0.0.1:8080/}")
@@ -82,14 +82,14 @@ class ProbeEntry:
         if len(known) != 1:
             if len(known) > 1 or not kinds:
                 raise Misfit("exactly one probe belongs in each item", f"name one of {', '.join(_BY_NAME)}")
-            return MISSING  # type: ignore[return-value]  # the unknown name is already noted
+            return MISSING  # the unknown name is already noted
         probe = _BY_NAME[known[0][0].text]
         child = known[0][1]
         empty = isinstance(child, Scalar) and not child.text
         options = decoder.record(MappingNode((), child.place) if empty else child, probe.options)
         common = _Common.read(node, decoder)
         if options is MISSING or common is None:
-            return MISSING  # type: ignore[return-value]  # noted above
+            return MISSING  # noted above
         every, timeout = common.bounds(probe)
         name = common.name or probe.named(options)
         return cls(probe, options, name, every, timeout, common.labels.each, node.place)

@@ -283,7 +283,7 @@ class Daemon:
         try:
             self.reload()
         except TimeoutError:
-            log.error("not reloaded: the loop is busy; send SIGHUP again")  # noqa: TRY400  # no bug
+            log.warning("not reloaded: the loop is busy; send SIGHUP again")
 
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._reloaded, self._inward_ms = False, 0

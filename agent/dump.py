@@ -62,7 +62,7 @@ class Dump:
         self.last_ms: int | None = None
         try:
             self._sort()
-        except BaseException:
+        except BaseException:  # whatever ended the sorting, its files are deleted before it goes on
             self.close()
             raise
 

@@ -47,11 +47,12 @@ class Healing:
 def healing(scene: Healing, alert: Alert, at_ms: int) -> dict[str, Any]:
     """Return, for JSON, what is to be said of the healing of one alert."""
     playbook = answering(scene.playbooks, alert.labels)
+    remedy = scene.remedy(alert.labels)
     return {
         "playbook": playbook.playbook if playbook else "",
         "near_misses": _near(scene.playbooks, playbook, alert.labels),
         "guard": _guard(scene, playbook, alert, at_ms),
-        "remedy": _remedy(scene.remedy(alert.labels)),
+        "remedy": remedy.told() if remedy else None,
         "runs": [_story(story) for story in scene.stories(alert.labels)[:RUNS_MAX]],
     }
 
@@ -92,18 +93,6 @@ def _guard(scene: Healing, playbook: Playbook | None, alert: Alert, at_ms: int) 
     return (
         verdict.reason if isinstance(verdict, Refused) else f"nothing speaks against {playbook.playbook} now"
     )
-
-
-def _remedy(remedy: Remedy | None) -> dict[str, Any] | None:
-    if remedy is None:
-        return None
-    return {
-        "status": remedy.status.value,
-        "playbook": remedy.playbook,
-        "run": remedy.run,
-        "reason": remedy.reason,
-        "escalate": remedy.escalate,
-    }
 
 
 def _story(story: Story) -> dict[str, Any]:

@@ -90,7 +90,6 @@ def frozen(freezes: Iterable[Freeze], now_ms: int) -> str:
 
 @lru_cache(maxsize=64)
 def _trigger(cron: str, zone: str) -> CronTrigger:
-    # Loaded only where a freeze is written: it is the calendar of the agent, and costs some memory.
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415  # costs memory; few agents have a freeze
 
     return CronTrigger.from_crontab(cron, timezone=ZoneInfo(zone))

@@ -29,6 +29,10 @@ class Newer(Exception):
     """The file was written by a newer version; nothing of it was touched."""
 
 
+class MemoryLost(Exception):
+    """The file cannot be written now, say on a full disk; what it held before it still holds."""
+
+
 class Memory:
     """The last known state of every alert; used by the loop's thread only."""
 
@@ -46,18 +50,25 @@ class Memory:
             for statement in _SCHEMA:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._kept: dict[str, str] = dict(self._db.execute("SELECT fingerprint, state FROM alert").fetchall())
 
     def keep(self, alerts: Iterable[Alert], judged_ms: int) -> None:
-        """Make these the alerts that are remembered, as judged at this time; on return they are on disk."""
+        """Make these the alerts that are remembered, as judged at this time; on return they are on disk.
+
+        Raises ``MemoryLost``.
+        """
         rows = {alert.labels.fingerprint(): _text(alert) for alert in alerts}
-        known = dict(self._db.execute("SELECT fingerprint, state FROM alert").fetchall())
-        changed = [(key, state) for key, state in rows.items() if known.get(key) != state]
-        gone = [(key,) for key in known if key not in rows]
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?)", changed)
-        self._db.executemany("DELETE FROM alert WHERE fingerprint = ?", gone)
-        self._db.execute("INSERT OR REPLACE INTO judged VALUES (1, ?)", (judged_ms,))
-        self._db.execute("COMMIT")
+        changed = [(key, state) for key, state in rows.items() if self._kept.get(key) != state]
+        gone = [(key,) for key in self._kept if key not in rows]
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?)", changed)
+                self._db.executemany("DELETE FROM alert WHERE fingerprint = ?", gone)
+                self._db.execute("INSERT OR REPLACE INTO judged VALUES (1, ?)", (judged_ms,))
+        except sqlite3.Error as wrong:
+            raise MemoryLost(str(wrong)) from wrong
+        self._kept = rows
 
     def recall(self) -> tuple[int, tuple[Alert, ...]]:
         """Return when the alerts were last judged, 0 for never, and the alerts."""

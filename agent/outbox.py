@@ -17,6 +17,7 @@ from typing import Final
 
 from agent.link import Link, Lost
 from agent.wire import Posting
+from model.labels import Labels
 
 WAITING_MAX: Final = 10_000
 BATCH_MAX: Final = 256
@@ -42,7 +43,7 @@ class _Sender:
     """One desk: what it has not yet taken, and the thread that brings it."""
 
     url: str
-    waiting: dict[str, Posting] = field(default_factory=dict)
+    waiting: dict[Labels, Posting] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     due: threading.Condition = field(default_factory=threading.Condition)
     closed: bool = False
@@ -76,7 +77,7 @@ class Outbox:
         for sender in self._senders:
             with sender.due:
                 for posting in postings:
-                    sender.waiting[posting.alert.labels.fingerprint()] = posting
+                    sender.waiting[posting.alert.labels] = posting
                 while len(sender.waiting) > WAITING_MAX:
                     sender.waiting.pop(next(iter(sender.waiting)))
                     sender.tally.dropped += 1
@@ -110,7 +111,7 @@ class Outbox:
             _forget(sender, batch)
         link.close()
 
-    def _post(self, link: Link, sender: _Sender, batch: dict[str, Posting]) -> str:
+    def _post(self, link: Link, sender: _Sender, batch: dict[Labels, Posting]) -> str:
         """Send one batch; return what is in the way where it needs another try, else the empty text."""
         now_ms = self._now_ms()
         body = json.dumps([posting.body(now_ms) for posting in batch.values()]).encode()
@@ -131,7 +132,7 @@ class Outbox:
         return ""
 
 
-def _next_batch(sender: _Sender, tries: int) -> dict[str, Posting] | None:
+def _next_batch(sender: _Sender, tries: int) -> dict[Labels, Posting] | None:
     """Wait for something to send, or after a failure for the back-off; None when closed and done."""
     with sender.due:
         if tries:
@@ -146,7 +147,7 @@ def _next_batch(sender: _Sender, tries: int) -> dict[str, Posting] | None:
         return dict(list(sender.waiting.items())[:BATCH_MAX])
 
 
-def _forget(sender: _Sender, batch: dict[str, Posting]) -> None:
+def _forget(sender: _Sender, batch: dict[Labels, Posting]) -> None:
     """Drop what was taken, unless a newer state came meanwhile."""
     with sender.due:
         for key, posting in batch.items():

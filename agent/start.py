@@ -36,17 +36,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Run the agent until it is told to stop; returns the exit code."""
-    try:
-        with contextlib.closing(StateDirectory(options.state)) as state:
+    with contextlib.ExitStack() as held:
+        try:
+            state = held.enter_context(contextlib.closing(StateDirectory(options.state)))
             installation = load(options.config)
             daemon = Daemon(installation, socket.gethostname(), state, lambda: load(options.config))
-            return daemon.run()
-    except Rejected as refused:
-        sys.stderr.write(f"{refused}\n")
-        return EX_CONFIG
-    except (Taken, Newer, JournalLost) as fact:
-        sys.stderr.write(f"{fact}\n")
-        return EX_FAILED
-    except OSError as wrong:
-        sys.stderr.write(f"the agent cannot start: {wrong}\n")
-        return EX_FAILED
+        except Rejected as refused:
+            sys.stderr.write(f"{refused}\n")
+            return EX_CONFIG
+        except (Taken, Newer, JournalLost) as fact:
+            sys.stderr.write(f"{fact}\n")
+            return EX_FAILED
+        except OSError as wrong:
+            sys.stderr.write(f"the agent cannot start: {wrong}\n")
+            return EX_FAILED
+        return daemon.run()

@@ -10,7 +10,7 @@ from typing import Final
 from agent import posting
 from agent.config import Installation, ProbeEntry
 from agent.effect import Effects, Target
-from agent.memory import Memory
+from agent.memory import Memory, MemoryLost
 from agent.outbox import Outbox
 from agent.posting import Said, Terms
 from agent.senses import Reading
@@ -150,7 +150,11 @@ class Walk:
 
     def _remember(self, now_ms: int) -> None:
         self._remember_ms = now_ms + REMEMBER_EVERY_MS
-        self.memory.keep(self.judge.alerts(), now_ms)
+        try:
+            self.memory.keep(self.judge.alerts(), now_ms)
+        except MemoryLost as lost:
+            # Healing and telling go on: a restart would forget, but a full disk is no reason to be silent.
+            log.warning("alerts are not on disk: %s", lost)
 
     def unseen(self) -> dict[Labels, frozenset[str]]:
         """Return the targets that cannot be seen now, each with the metrics it would bring."""

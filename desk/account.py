@@ -88,20 +88,9 @@ def _alerts(conn: Connection, row: Row[Any]) -> list[dict[str, Any]]:
                 "starts_ms": one.starts_ms,
                 "ends_ms": one.ends_ms,
             }
-        found.append({**kept, "remedy": _remedy(Remedy.of(kept["annotations"]))})
+        remedy = Remedy.of(kept["annotations"])
+        found.append({**kept, "remedy": remedy.told() if remedy else None})
     return found
-
-
-def _remedy(remedy: Remedy | None) -> dict[str, Any] | None:
-    if remedy is None:
-        return None
-    return {
-        "status": remedy.status.value,
-        "playbook": remedy.playbook,
-        "run": remedy.run,
-        "reason": remedy.reason,
-        "escalate": remedy.escalate,
-    }
 
 
 def _people(

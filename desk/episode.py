@@ -126,21 +126,25 @@ def _look_after(conn: Connection, house: House, incident: Incident, now_ms: int,
 def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None:
     """Open an incident, with its first notices in the same transaction."""
     promise_ms = now_ms + telling.promise_ms(decision.impact)
-    incident = Incident(
+    incident = replace(_begun(house, decision, decision.state, now_ms), next_update_ms=promise_ms)
+    incident = _insert(conn, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
+    telling.publish(conn, house, incident, "first", now_ms, decision.reason)
+    telling.tell_affected(conn, house, incident, now_ms)
+
+
+def _begun(house: House, decision: Opened | WasOver, state: IncidentState, now_ms: int) -> Incident:
+    """Return the incident that a decision begins, before it is written."""
+    return Incident(
         id=0,
         ref=reference(house.secret, decision.service, decision.signals, now_ms),
         service=decision.service,
         impact=decision.impact,
         first_impact=decision.impact,
-        state=decision.state,
+        state=state,
         opened_ms=now_ms,
         timeline=decision.timeline,
         signals=decision.signals,
-        next_update_ms=promise_ms,
     )
-    incident = _insert(conn, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
-    telling.publish(conn, house, incident, "first", now_ms, decision.reason)
-    telling.tell_affected(conn, house, incident, now_ms)
 
 
 def _insert(conn: Connection, incident: Incident, more: Mapping[str, object]) -> Incident:
@@ -235,17 +239,7 @@ def _end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
 
 def _record(conn: Connection, house: House, decision: WasOver, now_ms: int) -> None:
     """Write down an episode that was over when the desk heard of it; it is news to nobody."""
-    incident = Incident(
-        id=0,
-        ref=reference(house.secret, decision.service, decision.signals, now_ms),
-        service=decision.service,
-        impact=decision.impact,
-        first_impact=decision.impact,
-        state=IncidentState.RESOLVED,
-        opened_ms=now_ms,
-        timeline=decision.timeline,
-        signals=decision.signals,
-    )
+    incident = _begun(house, decision, IncidentState.RESOLVED, now_ms)
     over = {"resolved_ms": now_ms, "healed_silently": decision.healed, "reason": decision.reason}
     incident = _insert(conn, incident, over)
     records.keep_snapshots(conn, incident.id, incident.signals)

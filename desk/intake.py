@@ -27,14 +27,17 @@ _RFC3339: Final = re.compile(
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}")
 
 
-class Posted(msgspec.Struct, frozen=True):
+_WIRE: Final = {"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}
+
+
+class Posted(msgspec.Struct, frozen=True, rename=_WIRE):
     """One alert as it is posted; times are texts of RFC 3339, and unknown fields are ignored."""
 
     labels: dict[str, str]
     annotations: dict[str, str] = {}
-    startsAt: str | None = None  # noqa: N815  # the name on the wire
-    endsAt: str | None = None  # noqa: N815  # the name on the wire
-    generatorURL: str = ""  # noqa: N815  # the name on the wire
+    starts_at: str | None = None
+    ends_at: str | None = None
+    generator_url: str = ""
 
 
 class Refused(Exception):
@@ -95,7 +98,7 @@ def _problem(one: Posted) -> str:
     for name, value in (*pairs, *one.annotations.items()):
         if len(value) > VALUE_BYTES_MAX or len(value.encode()) > VALUE_BYTES_MAX:
             return f"the value of {name!r} has more than {VALUE_BYTES_MAX} bytes"
-    for text in (one.startsAt, one.endsAt):
+    for text in (one.starts_at, one.ends_at):
         if text is not None and moment_ms(text) is None:
             return f"{text[:40]!r} is not a time of RFC 3339"
     return ""
@@ -103,8 +106,8 @@ def _problem(one: Posted) -> str:
 
 def _signal(one: Posted, now_ms: int) -> Signal | None:
     """Complete an alert as Alertmanager does, or return None where it ends before it starts."""
-    starts_ms = moment_ms(one.startsAt) if one.startsAt else 0
-    ends_ms = moment_ms(one.endsAt) if one.endsAt else 0
+    starts_ms = moment_ms(one.starts_at) if one.starts_at else 0
+    ends_ms = moment_ms(one.ends_at) if one.ends_at else 0
     assert starts_ms is not None, "judged before"
     assert ends_ms is not None, "judged before"
     starts_ms = starts_ms or (ends_ms if 0 < ends_ms < now_ms else now_ms)
@@ -123,7 +126,7 @@ def _signal(one: Posted, now_ms: int) -> Signal | None:
         updated_ms=now_ms,
         guessed=guessed,
         over=ends_ms <= now_ms,
-        source=one.generatorURL[:VALUE_BYTES_MAX],
+        source=one.generator_url[:VALUE_BYTES_MAX],
     )
 
 

@@ -8,6 +8,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from functools import cache
 from typing import Final
 
 from model.misfit import Misfit
@@ -100,6 +101,12 @@ class Language(str):
         return cls(text)
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Look through the tz database once; a catalogue names a zone for every person."""
+    return frozenset(zoneinfo.available_timezones()) | {"UTC"}
+
+
 class Zone(str):
     """The name of a time zone in the tz database, like ``Europe/Berlin``."""
 
@@ -108,7 +115,7 @@ class Zone(str):
     @classmethod
     def parse(cls, text: str) -> Zone:
         """Read a name that the database knows."""
-        if text != "UTC" and text not in zoneinfo.available_timezones():
+        if text not in _zones():
             raise Misfit(f"{text[:40]!r} is not a time zone", "write a name like Europe/Berlin or UTC")
         return cls(text)
 

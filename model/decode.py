@@ -39,11 +39,13 @@ class Raw(str):
         return cls(text)
 
 
-class _Missing(enum.Enum):
+class Missing(enum.Enum):
+    """The type of ``MISSING``, which stands for a value that could not be read."""
+
     MISSING = enum.auto()
 
 
-MISSING: Final = _Missing.MISSING
+MISSING: Final = Missing.MISSING
 
 
 class Decoder:
@@ -76,7 +78,7 @@ class Decoder:
         assert origin in (dict, collections.abc.Mapping), f"no way to read a {origin}"
         return self._mapping(node, args[1])
 
-    def record(self, node: Node, kind: type[T]) -> T | _Missing:
+    def record(self, node: Node, kind: type[T]) -> T | Missing:
         """Return a mapping as a dataclass."""
         if not isinstance(node, Mapping):
             self.refuse(node.place, f"expected a mapping, got {_describe(node)}", f"write {_example(kind)}")
@@ -97,7 +99,7 @@ class Decoder:
                 self.refuse(node.place, f"the key {key_name!r} is missing", f"add {key_name}:")
         if len(self.problems) > known or MISSING in values.values():
             return MISSING
-        return cast("T | _Missing", self._misfits(node, lambda: kind(**values)))
+        return cast("T | Missing", self._misfits(node, lambda: kind(**values)))
 
     def _misfits(self, node: Node, make: collections.abc.Callable[[], Any]) -> Any:
         """Call ``make``; note a misfit at the place that it names."""

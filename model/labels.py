@@ -22,18 +22,38 @@ class Labels(Mapping[str, str]):
     An empty value means that the label is absent, as in Prometheus.
     """
 
-    __slots__ = ("__weakref__", "_nameless", "_pairs", "_values")
+    __slots__ = ("__weakref__", "_fingerprint", "_nameless", "_pairs", "_values")
 
     _pairs: tuple[tuple[str, str], ...]
     _values: dict[str, str]
     _nameless: Labels | None
+    _fingerprint: str
+
+    def __new__(cls, pairs: tuple[tuple[str, str], ...]) -> Labels:
+        """Return the one object for these pairs, which are sorted and have no empty value; see ``of``.
+
+        Probes make label sets on several threads.
+        """
+        known = _interned.get(pairs)
+        if known is not None:
+            return known
+        with _interning:
+            self = _interned.get(pairs)
+            if self is None:
+                self = super().__new__(cls)
+                self._pairs = pairs
+                self._values = dict(pairs)
+                self._nameless = None
+                self._fingerprint = ""
+                _interned[pairs] = self
+            return self
 
     @staticmethod
     def of(pairs: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **more: str) -> Labels:
         """Return the one label set that holds these pairs; later pairs win."""
         values = dict(pairs)
         values.update(more)
-        return _intern(tuple(sorted((name, value) for name, value in values.items() if value)))
+        return Labels(tuple(sorted((name, value) for name, value in values.items() if value)))
 
     @property
     def name(self) -> str:
@@ -54,12 +74,12 @@ class Labels(Mapping[str, str]):
     def without(self, names: Iterable[str]) -> Labels:
         """Return this set without the labels of these names."""
         dropped = frozenset(names)
-        return _intern(tuple(pair for pair in self._pairs if pair[0] not in dropped))
+        return Labels(tuple(pair for pair in self._pairs if pair[0] not in dropped))
 
     def only(self, names: Iterable[str]) -> Labels:
         """Return the part of this set that carries these names."""
         kept = frozenset(names)
-        return _intern(tuple(pair for pair in self._pairs if pair[0] in kept))
+        return Labels(tuple(pair for pair in self._pairs if pair[0] in kept))
 
     def having(self, more: Mapping[str, str]) -> Labels:
         """Return this set with ``more`` laid over it; an empty value removes a label."""
@@ -67,11 +87,13 @@ class Labels(Mapping[str, str]):
 
     def fingerprint(self) -> str:
         """Return Alertmanager's fingerprint: FNV-1a 64 over name 0xFF value 0xFF, in 16 hex digits."""
-        value = _FNV_OFFSET
-        for name, text in self._pairs:
-            for byte in name.encode() + b"\xff" + text.encode() + b"\xff":
-                value = ((value ^ byte) * _FNV_PRIME) & _FNV_MASK
-        return f"{value:016x}"
+        if not self._fingerprint:
+            value = _FNV_OFFSET
+            for name, text in self._pairs:
+                for byte in name.encode() + b"\xff" + text.encode() + b"\xff":
+                    value = ((value ^ byte) * _FNV_PRIME) & _FNV_MASK
+            self._fingerprint = f"{value:016x}"
+        return self._fingerprint
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -108,22 +130,6 @@ def _escaped(value: str) -> str:
 
 _interned: WeakValueDictionary[tuple[tuple[str, str], ...], Labels] = WeakValueDictionary()
 _interning = threading.Lock()
-
-
-def _intern(pairs: tuple[tuple[str, str], ...]) -> Labels:
-    """Return the one object for these sorted pairs; probes make label sets on several threads."""
-    known = _interned.get(pairs)
-    if known is not None:
-        return known
-    with _interning:
-        known = _interned.get(pairs)
-        if known is None:
-            known = Labels.__new__(Labels)
-            known._pairs = pairs  # noqa: SLF001  # this function is the constructor
-            known._values = dict(pairs)  # noqa: SLF001
-            known._nameless = None  # noqa: SLF001
-            _interned[pairs] = known
-        return known
 
 
 EMPTY: Final = Labels.of()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from model.misfit import Misfit
 from model.regex import Regex, compiled
@@ -98,7 +98,7 @@ def _one(text: str, start: int) -> tuple[Matcher, int]:
     if not quoted and text[operator.end() : operator.end() + 1] == '"':
         raise Misfit("the quoted value does not end", 'close it with "', offset=operator.end())
     try:
-        return Matcher(name[0], operator[1], value), found.end()  # type: ignore[arg-type]  # the pattern allows only operators
+        return Matcher(name[0], cast("Operator", operator[1]), value), found.end()
     except Misfit as wrong:
         raise Misfit(wrong.sentence, wrong.cure, offset=operator.end()) from None
 

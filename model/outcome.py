@@ -64,6 +64,16 @@ class Remedy:
         }
         return {_PREFIX + name: value for name, value in fields.items() if value}
 
+    def told(self) -> dict[str, str | bool]:
+        """Return what staff are shown of it, as JSON takes it; its moments stand elsewhere."""
+        return {
+            "status": self.status.value,
+            "playbook": self.playbook,
+            "run": self.run,
+            "reason": self.reason,
+            "escalate": self.escalate,
+        }
+
     @classmethod
     def of(cls, annotations: Mapping[str, str]) -> Remedy | None:
         """Return the remedy that these annotations carry, or None; what cannot be read counts as absent."""

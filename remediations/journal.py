@@ -39,10 +39,6 @@ CREATE TABLE steps (
   PRIMARY KEY (run, number)
 ) STRICT;
 """
-_COLUMNS: Final = (
-    "id, playbook, target, labels, fired_ms, onset_ms, started_ms, stage, acted_ms, done_ms, healed_ms,"
-    " verified_ms, ended_ms, outcome, reason, trouble, escalate"
-)
 _SAVE: Final = (
     "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET"
@@ -113,12 +109,12 @@ class Journal:
 
     def unfinished(self) -> tuple[Run, ...]:
         """Return the runs that have no end, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM runs WHERE stage != ? ORDER BY started_ms LIMIT ?"  # noqa: S608  # fixed names
+        query = "SELECT * FROM runs WHERE stage != ? ORDER BY started_ms LIMIT ?"
         return tuple(map(_run, self._read(query, (Stage.CLOSED, RUNS_SHOWN_MAX))))
 
     def recent(self, since_ms: int) -> tuple[Run, ...]:
         """Return the runs that were started since then, oldest first, at most the 1 000 newest."""
-        query = f"SELECT {_COLUMNS} FROM runs WHERE started_ms >= ? ORDER BY started_ms DESC LIMIT ?"  # noqa: S608  # fixed names
+        query = "SELECT * FROM runs WHERE started_ms >= ? ORDER BY started_ms DESC LIMIT ?"
         return tuple(map(_run, reversed(self._read(query, (since_ms, RUNS_SHOWN_MAX)))))
 
     def attempts(self, playbook: str, since_ms: int) -> tuple[Attempt, ...]:

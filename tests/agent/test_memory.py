@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.memory import VERSION, Memory, Newer
+from agent.memory import VERSION, Memory, MemoryLost, Newer
 from model.alert import Alert, AlertState
 from model.labels import Labels
 
@@ -57,3 +57,18 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
 def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     Memory(tmp_path / "a.db").close()
     assert (tmp_path / "a.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_loses_nothing_that_was_kept_and_is_got_over(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "a.db")
+    memory.keep([FIRING], 1)
+    (pages,) = memory._db.execute("PRAGMA page_count").fetchone()
+    memory._db.execute(f"PRAGMA max_page_count={pages}")
+    large = replace(FIRING, annotations={"summary": "x" * 100_000})
+    with pytest.raises(MemoryLost, match="full"):
+        memory.keep([large], 2)
+    assert recalled(tmp_path / "a.db") == (1, (FIRING,))
+    memory._db.execute("PRAGMA max_page_count=1000000")
+    memory.keep([large], 3)
+    assert recalled(tmp_path / "a.db") == (3, (large,))
+    memory.close()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -95,7 +96,7 @@ def post_office(port: int = 0) -> Iterator[Post]:
     thread.start()
 
     async def listen() -> asyncio.Server:
-        made = lambda: SMTP(post, hostname="post.test", loop=loop)  # noqa: E731  # the shape asyncio asks for
+        made = partial(SMTP, post, hostname="post.test", loop=loop)
         return await loop.create_server(made, "127.0.0.1", port, reuse_address=True)
 
     async def close(server: asyncio.Server) -> None:

@@ -19,6 +19,9 @@ from tests.remediations.stage import NOW_MS
 MINUTE_MS = 60_000
 
 
+KNOWN = Facts()
+
+
 def attempt(ago_ms: int, outcome: Outcome | None = Outcome.FIXED, playbook: str = "heal-shop") -> Attempt:
     return Attempt(playbook, ("command:true",), NOW_MS - ago_ms, NOW_MS - ago_ms + 1000, outcome)
 
@@ -26,7 +29,7 @@ def attempt(ago_ms: int, outcome: Outcome | None = Outcome.FIXED, playbook: str 
 def refusal(
     playbook: Playbook | None = None,
     alert: Alert | None = None,
-    facts: Facts = Facts(),  # noqa: B008  # frozen
+    facts: Facts = KNOWN,
     history: Sequence[Attempt] = (),
 ) -> Refused:
     verdict = decide(playbook or stage.playbook(), alert or stage.alert(), facts, history, NOW_MS)

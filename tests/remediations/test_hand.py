@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model.step import End, Exec, Gather, Look
+from model.step import End, Exec, Gather, Look, Sight
 from remediations.hand import Hand
 from remediations.processes import marked, runs
 
@@ -273,8 +273,8 @@ def test_a_pid_file_tells_how_its_process_went(hand: Hand, served: Served, tmp_p
 
 
 @pytest.mark.parametrize("what", ["top", "sockets", "df", "memory"])
-def test_each_sight_shows_something_within_its_limit(hand: Hand, what: str) -> None:
-    result = hand.carry_out(Gather(what, output_bytes_max=200), nobody)  # type: ignore[arg-type]  # each is a Sight
+def test_each_sight_shows_something_within_its_limit(hand: Hand, what: Sight) -> None:
+    result = hand.carry_out(Gather(what, output_bytes_max=200), nobody)
     assert result.ok
     assert 0 < len(result.output) <= 200 + len("\n[cut]")
 
