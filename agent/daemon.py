@@ -109,7 +109,7 @@ class Daemon:
         effects = Effects(judge, store, self._senses.run_now)
         around = Surroundings(
             judge_effect=effects.judge_effect,
-            ask_fresh=lambda playbook, alert: effects.ask_fresh(playbook, alert, self._clock.monotonic()),
+            ask_fresh=effects.ask_fresh,
             on_change=self._stir,
             wake=self.wake,
             stopped=self._switch.active,
@@ -193,7 +193,6 @@ class Daemon:
         """Wait until something is due or happens, then walk it through."""
         for key, _ in self._selector.select(self._wait_s()):
             key.data()
-        self._walk.effects.turn(self._clock.monotonic())
         for reading in self._senses.turn():
             self._walk.take(reading, self._clock.now_ms())
         self._walk.turn(self._clock.now_ms())
@@ -225,10 +224,10 @@ class Daemon:
             self.wake()
 
     def _wait_s(self) -> float:
-        now_s = self._clock.monotonic()
-        dues = (self._senses.next_s(), self._walk.effects.next_s())
-        until_walk_s = (self._walk.next_ms() - self._clock.now_ms()) / 1000
-        waits = [TURN_MAX_S, until_walk_s, *(due - now_s for due in dues if due is not None)]
+        waits = [TURN_MAX_S, (self._walk.next_ms() - self._clock.now_ms()) / 1000]
+        probe_s = self._senses.next_s()
+        if probe_s is not None:
+            waits.append(probe_s - self._clock.monotonic())
         return max(0.0, min(waits))
 
     def _end(self) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from agent.config import ProbeEntry
-from agent.schedule import Schedule
 from agent.senses import Reading
 from model.alert import Alert
 from model.labels import Labels
@@ -14,9 +13,6 @@ from remediations.playbook import Playbook
 from rules.judge import Judge
 from rules.promql import Query, QueryError
 from rules.store import Store
-
-# What was just started mostly answers within these; later the healer asks again by itself.
-SOON_S: Final = (0.0, 0.02, 0.05, 0.1)
 
 _WHERE: Final = frozenset({"job", "instance"})
 
@@ -33,7 +29,6 @@ class Effects:
         self._queries: Mapping[str, Query] = {}
         self._targets: tuple[Target, ...] = ()
         self._seen_ms: dict[str, int] = {}
-        self._soon: Schedule[tuple[str, int]] = Schedule()
 
     def configure(self, queries: Mapping[str, Query], targets: Iterable[Target]) -> None:
         """Take the compiled ``verify.expr`` of each playbook that has one, and the probes."""
@@ -65,20 +60,10 @@ class Effects:
         except QueryError:
             return None
 
-    def ask_fresh(self, playbook: Playbook, alert: Alert, now_s: float) -> None:
-        """Have the probes that see this alert's trouble run now, and a few times soon after."""
+    def ask_fresh(self, playbook: Playbook, alert: Alert) -> None:
+        """Have the probes that see this alert's trouble run now; the healer asks again until it is judged."""
         for entry, _ in self._concerned(playbook, alert):
-            for number, after_s in enumerate(SOON_S):
-                self._soon.add((entry.name, number), now_s + after_s)
-
-    def turn(self, now_s: float) -> None:
-        """Run the probes that were asked for."""
-        for name, _ in self._soon.due(now_s):
-            self._run_now(name)
-
-    def next_s(self) -> float | None:
-        """Return when the next probe is to run, on the monotonic clock."""
-        return self._soon.next_s()
+            self._run_now(entry.name)
 
     def _concerned(self, playbook: Playbook, alert: Alert) -> list[Target]:
         """Return the probes whose samples decide about this alert and this playbook's effect.

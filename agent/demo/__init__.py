@@ -25,6 +25,8 @@ from agent.demo import table
 READY_S: Final = 20.0
 WHOLE_S: Final = 30.0
 
+KEEP_HINT: Final = "; beforehand demo --keep leaves it up"
+
 _HERE: Final = Path(__file__).parent
 
 
@@ -87,7 +89,9 @@ def run(*, keep: bool) -> int:
             return 1
         except KeyboardInterrupt:
             return 130
-    print("cleaned up    everything that was started has ended")
+    print(
+        "cleaned up    everything that was started has ended, the page as well" + ("" if keep else KEEP_HINT)
+    )
     return 0
 
 
