@@ -13,10 +13,11 @@ from agent.pool import Done, Pool
 from agent.schedule import Schedule
 from agent.watch import Watches
 from model.labels import Labels
-from model.plugin import Deadline, DeadlinePassed, Wish
+from model.plugin import REMARK_CHARS_MAX, Deadline, DeadlinePassed, Look, Remark, Wish
 from model.sample import Metric, Sample
 
 SAMPLES_MAX: Final = 10_000
+REMARKS_MAX: Final = 256
 WAKES_BURST: Final = 8.0
 WAKES_PER_S: Final = 4.0
 
@@ -41,6 +42,7 @@ class Reading:
     samples: tuple[Sample, ...] | None
     own: tuple[Sample, ...]
     reason: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Sense:
 
     entry: ProbeEntry
     target: Labels
+    look: Look
     run: int = 0  # number of the last run; a result of an earlier one comes too late
     started_s: float = 0.0
     started_ms: int = 0
@@ -63,6 +66,7 @@ class _Sense:
 class _Brought:
     samples: tuple[Sample, ...]
     wishes: tuple[Wish, ...]
+    remarks: tuple[Remark, ...]
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ class Senses:
                 continue
             if old is not None:
                 before[entry.name] = old
-            self._senses[entry.name] = _Sense(entry, target)
+            self._senses[entry.name] = _Sense(entry, target, entry.probe.look(entry.options))
             self.schedule.add(entry.name, now_s, entry.every.s)
         for name in before:
             self.watches.drop(name)
@@ -157,8 +161,8 @@ class Senses:
         sense.started_s = self.clock.monotonic()
         sense.started_ms = max(self.clock.now_ms(), sense.started_ms + 1)
         deadline = Deadline(sense.started_s + sense.entry.timeout.s, self.clock.monotonic)
-        entry = sense.entry
-        sense.running = self.pool.submit((entry.name, sense.run), lambda: _look(entry, deadline))
+        look = sense.look
+        sense.running = self.pool.submit((sense.entry.name, sense.run), lambda: _brought(look, deadline))
         if not sense.running:
             self._unknown(sense, "every worker thread is held by another probe")
 
@@ -175,12 +179,16 @@ class Senses:
         elif done.error is not None:
             self._unknown(sense, f"{type(done.error).__name__}: {done.error}")
         else:
-            assert isinstance(done.value, _Brought), "the job is _look"
-            self.watches.wish(name, done.value.wishes)
-            own = self._own(sense, up=1, count=len(done.value.samples))
-            self._ready.append(Reading(sense.entry, sense.target, sense.started_ms, done.value.samples, own))
+            self._take(sense, done.value)
         if sense.again:
             self._start(sense)
+
+    def _take(self, sense: _Sense, brought: object) -> None:
+        assert isinstance(brought, _Brought), "the job is _brought"
+        self.watches.wish(sense.entry.name, brought.wishes)
+        own = self._own(sense, up=1, count=len(brought.samples))
+        at_ms, samples, remarks = sense.started_ms, brought.samples, brought.remarks
+        self._ready.append(Reading(sense.entry, sense.target, at_ms, samples, own, remarks=remarks))
 
     def _abandon(self, sense: _Sense) -> None:
         sense.stuck = True
@@ -200,18 +208,23 @@ class Senses:
         return (UP(up, probe=name), TOOK(took_s, probe=name), COUNT(count, probe=name))
 
 
-def _look(entry: ProbeEntry, deadline: Deadline) -> _Brought:
+def _brought(look: Look, deadline: Deadline) -> _Brought:
     """Run one probe to its end; called on a worker thread."""
     samples: list[Sample] = []
     wishes: list[Wish] = []
-    for found in entry.probe.run(entry.options, deadline):
-        if isinstance(found, Sample):
-            samples.append(found)
+    remarks: list[Remark] = []
+    for seen in look(deadline):
+        if isinstance(seen, Sample):
+            samples.append(seen)
+        elif isinstance(seen, Remark):
+            remarks.append(Remark(seen.labels, seen.text[:REMARK_CHARS_MAX]))
         else:
-            wishes.append(found)
+            wishes.append(seen)
         if len(samples) > SAMPLES_MAX:
             raise OverflowError(f"more than {SAMPLES_MAX} samples in one run")
-    return _Brought(tuple(samples), tuple(wishes))
+        if len(remarks) > REMARKS_MAX:
+            raise OverflowError(f"more than {REMARKS_MAX} remarks in one run")
+    return _Brought(tuple(samples), tuple(wishes), tuple(remarks))
 
 
 def _same(sense: _Sense, entry: ProbeEntry, target: Labels) -> bool:

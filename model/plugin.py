@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from model.duration import Duration, seconds
+from model.labels import Labels
 from model.sample import Metric, Sample
 from model.step import Host, HumanAct, Result, Risk, Step
 
@@ -48,26 +50,58 @@ class FileChange:
 
 Wish = ProcessExit | FileChange
 
+REMARK_CHARS_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a probe saw in words, such as a plug-in's output or the last line that matched.
+
+    It is about the series of the probe's target that carry ``labels``; the newest is kept. The text is
+    attacker data.
+    """
+
+    labels: Labels
+    text: str
+
+
+Seen = Sample | Wish | Remark
+Look = Callable[[Deadline], Iterable[Seen]]
+
 
 @dataclass(frozen=True, slots=True)
 class Probe(Generic[Options]):
-    """A sense: options in, samples out, and wishes to be woken before the next slot.
+    """A sense: options in, samples out, with remarks, and wishes to be woken before the next slot.
 
     ``run`` may block until its deadline. An exception means that the probe itself is in trouble and its
-    target unknown; a target that is down is a sample. ``target`` names what is looked at, for the
-    ``instance`` label; the empty string stands for the host itself. ``subject`` names it in the probe's
-    own name, where that says more than the target.
+    target unknown; a target that is down is a sample. A probe that must remember something from one run to
+    the next has ``begin`` in its place, which makes what looks, with a memory of its own. ``target`` names
+    what is looked at, for the ``instance`` label; the empty string stands for the host itself. ``subject``
+    names it in the probe's own name, where that says more than the target. ``brings_more`` says that it
+    also passes on metrics that others name.
     """
 
     name: str
     options: type[Options]
-    run: Callable[[Options, Deadline], Iterable[Sample | Wish]]
+    run: Callable[[Options, Deadline], Iterable[Seen]] | None
     emits: tuple[Metric, ...]
     job: str
     target: Callable[[Options], str]
     every: Duration = seconds(15)
     timeout: Duration = seconds(5)
     subject: Callable[[Options], str] | None = None
+    begin: Callable[[Options], Look] | None = None
+    brings_more: bool = False
+
+    def __post_init__(self) -> None:
+        assert (self.run is None) is not (self.begin is None), "a probe either runs or begins"
+
+    def look(self, options: Options) -> Look:
+        """Return what looks, to be called for each run."""
+        if self.begin is not None:
+            return self.begin(options)
+        assert self.run is not None, "checked above"
+        return partial(self.run, options)
 
     def named(self, options: Options) -> str:
         """Return the name of a probe that was given none: its kind and what it looks at."""

@@ -1,9 +1,8 @@
 """Senses: each module here looks at one kind of thing and says what it sees, as samples.
 
-To add a probe: write one module that ends in ``PROBE = Probe(...)``, write its test
-``tests/probes/test_<module>.py``, and add it to ``PROBES`` below. A probe reads and never changes anything;
-it raises only for trouble of its own, for what it looks at is told by samples; it blocks at most until its
-deadline.
+To add a probe: write one module that ends in ``PROBE = Probe(...)``, write its test beside those of its room,
+and add it to the room's list. A probe reads and never changes anything; it raises only for trouble of its own,
+for what it looks at is told by samples; it blocks at most until its deadline.
 """
 
 from __future__ import annotations
@@ -11,16 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from model.plugin import AnyProbe
-from probes import cpu, filesystem, http, load, memory, process, stat, tcp
+from probes.host import HOST
+from probes.net import NET
+from probes.service import SERVICE
 
-PROBES: Final[tuple[AnyProbe, ...]] = (
-    cpu.PROBE,
-    load.PROBE,
-    stat.PROBE,
-    memory.PROBE,
-    filesystem.PROBE,
-    process.PROBE,
-    http.PROBE,
-    tcp.PROBE,
-)
+PROBES: Final[tuple[AnyProbe, ...]] = (*HOST, *NET, *SERVICE)
 BY_NAME: Final[dict[str, AnyProbe]] = {probe.name: probe for probe in PROBES}

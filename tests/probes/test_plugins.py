@@ -9,11 +9,12 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 from model.decode import decode
-from model.plugin import AnyProbe, FileChange, ProcessExit
+from model.plugin import AnyProbe, FileChange, ProcessExit, Remark
 from model.sample import Sample
 from probes import BY_NAME, PROBES
 from tests.probes.targets import hang, listening, within
@@ -42,10 +43,10 @@ def least(probe: AnyProbe, port: int) -> object:
 @each_probe
 def test_a_probe_emits_only_what_it_declares(probe: AnyProbe, silent: int) -> None:
     declared = {metric.name: {"__name__", *metric.labels} for metric in probe.emits}
-    told = list(probe.run(least(probe, silent), within(0.5)))
+    told = list(probe.look(least(probe, silent))(within(0.5)))
     assert told
     for one in told:
-        assert isinstance(one, Sample | ProcessExit | FileChange)
+        assert isinstance(one, Sample | ProcessExit | FileChange | Remark)
         if isinstance(one, Sample):
             assert set(one.labels) <= declared[one.labels.name]
             assert one.value == one.value
@@ -54,7 +55,7 @@ def test_a_probe_emits_only_what_it_declares(probe: AnyProbe, silent: int) -> No
 @each_probe
 def test_a_probe_honours_its_deadline(probe: AnyProbe, silent: int) -> None:
     began = time.monotonic()
-    list(probe.run(least(probe, silent), within(0.5)))
+    list(probe.look(least(probe, silent))(within(0.5)))
     assert time.monotonic() - began < 3
 
 
@@ -90,11 +91,18 @@ def test_a_metric_is_named_and_described_in_prometheus_ways(probe: AnyProbe) -> 
         assert metric.help.endswith(".")
 
 
+def module_of(probe: AnyProbe) -> ModuleType:
+    made = probe.run or probe.begin
+    assert made is not None
+    return sys.modules[made.__module__]
+
+
 @each_probe
 def test_a_probe_stands_in_the_module_of_its_name(probe: AnyProbe) -> None:
-    assert sys.modules[f"probes.{probe.name}"].PROBE is probe
+    assert module_of(probe).__name__.rpartition(".")[2] == probe.name
+    assert module_of(probe).PROBE is probe
     assert BY_NAME[probe.name] is probe
-    assert inspect.getdoc(sys.modules[f"probes.{probe.name}"])
+    assert inspect.getdoc(module_of(probe))
 
 
 def test_the_same_metric_means_the_same_in_all_probes() -> None:
@@ -106,6 +114,6 @@ def test_the_same_metric_means_the_same_in_all_probes() -> None:
 
 @each_probe
 def test_a_probe_reads_no_clock_of_its_own(probe: AnyProbe) -> None:
-    tree = ast.parse(inspect.getsource(sys.modules[f"probes.{probe.name}"]))
+    tree = ast.parse(inspect.getsource(module_of(probe)))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert imported.isdisjoint({"time", "datetime", "random", "subprocess"})

@@ -102,7 +102,7 @@ class Daemon:
         pid = self.pid
         os.kill(pid, number)
         until_s = time.monotonic() + 5
-        while number is not signal.SIGSTOP and self.answers():
+        while not _frozen(pid) if number is signal.SIGSTOP else self.answers():
             assert time.monotonic() < until_s, "the daemon does not end"
             time.sleep(0.01)
         return pid
@@ -114,3 +114,8 @@ class Daemon:
                 os.kill(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 return
+
+
+def _frozen(pid: int) -> bool:
+    """Tell whether a STOP that was sent has reached it."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"

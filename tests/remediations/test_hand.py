@@ -227,6 +227,8 @@ def test_a_process_that_does_not_end_when_asked_is_killed(hand: Hand, served: Se
 
 def test_a_frozen_process_is_killed(hand: Hand, served: Served) -> None:
     os.kill(served.process.pid, signal.SIGSTOP)
+    # Sent is not yet stopped: a TERM that overtakes the STOP would still end it.
+    os.waitid(os.P_PID, served.process.pid, os.WSTOPPED)
     assert "was killed" in hand.carry_out(served.end, nobody).output
     assert served.process.wait(5) == -signal.SIGKILL
 

@@ -6,10 +6,10 @@ import pytest
 
 from model.decode import decode
 from model.misfit import Rejected
-from probes import tcp
-from probes.connect import Trace
-from probes.tcp import Options
-from probes.tls import TlsConfig
+from probes.net import tcp
+from probes.net.connect import Trace
+from probes.net.tcp import Options
+from probes.net.tls import TlsConfig
 from tests.probes.targets import (
     Behaviour,
     Certificate,

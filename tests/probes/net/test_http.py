@@ -11,11 +11,11 @@ import pytest
 
 from model.decode import decode
 from model.misfit import Rejected
-from probes import http
-from probes.address import Url
-from probes.http import BasicAuth, Exchange, Options
+from probes.net import http
+from probes.net.address import Url
+from probes.net.http import BasicAuth, Exchange, Options
+from probes.net.tls import TlsConfig
 from probes.pattern import Pattern
-from probes.tls import TlsConfig
 from tests.probes.targets import (
     Behaviour,
     Certificate,

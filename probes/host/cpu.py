@@ -9,7 +9,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host import Nothing, this_host
+from probes.host.roots import Nothing, this_host
 
 SECONDS = Metric("node_cpu_seconds_total", "Seconds a CPU spent in each mode.", "counter", ("cpu", "mode"))
 GUEST_SECONDS = Metric(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.connect import Unhealthy
-from probes.response import Head, parse_head
+from probes.net.connect import Unhealthy
+from probes.net.response import Head, parse_head
 
 
 @given(

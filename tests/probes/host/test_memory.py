@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes import memory
+from probes.host import memory
 from tests.probes.targets import values, within
 
 MEMINFO = """MemTotal:       16318932 kB
@@ -34,5 +34,5 @@ def test_a_garbled_number_is_trouble_of_the_probe() -> None:
 
 
 def test_this_host_has_memory_left() -> None:
-    told = values(memory.PROBE.run(memory.PROBE.options(), within(5)))
+    told = values(memory.PROBE.look(memory.PROBE.options())(within(5)))
     assert 0 < told["node_memory_MemAvailable_bytes"] <= told["node_memory_MemTotal_bytes"]

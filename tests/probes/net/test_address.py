@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.misfit import Misfit
-from probes.address import Endpoint, Url, is_literal
+from probes.net.address import Endpoint, Url, is_literal
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from model.misfit import Misfit
 from model.plugin import Deadline, Probe
 from model.regex import Match
 from model.sample import Sample
-from probes.address import Endpoint
-from probes.connect import COMMON, Connection, IpProtocol, Trace, Unhealthy, connect, judged, sooner
+from probes.net.address import Endpoint
+from probes.net.connect import COMMON, Connection, IpProtocol, Trace, Unhealthy, connect, judged, sooner
+from probes.net.tls import SYSTEM_TRUST, TlsConfig
 from probes.pattern import Pattern
-from probes.tls import SYSTEM_TRUST, TlsConfig
 
 RECEIVED_BYTES_MAX: Final = 1 << 20
 LINE_BYTES_MAX: Final = 65536

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from probes.connect import Connection, Unhealthy
+from probes.net.connect import Connection, Unhealthy
 
 HEAD_BYTES_MAX: Final = 65536
 INTERIM_MAX: Final = 5

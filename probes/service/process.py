@@ -17,10 +17,10 @@ from model.duration import seconds
 from model.misfit import Misfit
 from model.plugin import Deadline, FileChange, Probe, ProcessExit, Wish
 from model.sample import Metric, Sample
-from probes import proc
-from probes.host import this_host
+from probes.host.roots import this_host
 from probes.pattern import Pattern
-from probes.proc import Process
+from probes.service import proc
+from probes.service.proc import Process
 
 MAINS_MAX: Final = 64
 

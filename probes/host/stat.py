@@ -8,7 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host import Nothing, this_host
+from probes.host.roots import Nothing, this_host
 
 BOOT_TIME = Metric("node_boot_time_seconds", "When the host booted, in seconds since 1970.")
 CONTEXT_SWITCHES = Metric("node_context_switches_total", "Context switches.", "counter")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host import Nothing, this_host
+from probes.host.roots import Nothing, this_host
 
 LOAD1 = Metric("node_load1", "Load average over one minute.")
 LOAD5 = Metric("node_load5", "Load average over five minutes.")

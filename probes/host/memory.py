@@ -8,7 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host import Nothing, this_host
+from probes.host.roots import Nothing, this_host
 
 _KILOBYTES: Final = """
     MemTotal MemFree MemAvailable Buffers Cached SwapCached SwapTotal SwapFree Zswap Zswapped

@@ -16,11 +16,11 @@ from typing import Final
 from model.misfit import Misfit
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.address import Url
-from probes.connect import COMMON, IpProtocol, Trace, Unhealthy, connect, judged, sooner
+from probes.net.address import Url
+from probes.net.connect import COMMON, IpProtocol, Trace, Unhealthy, connect, judged, sooner
+from probes.net.response import HEAD_BYTES_MAX, Head, read_body, read_head
+from probes.net.tls import SYSTEM_TRUST, TlsConfig
 from probes.pattern import Pattern
-from probes.response import HEAD_BYTES_MAX, Head, read_body, read_head
-from probes.tls import SYSTEM_TRUST, TlsConfig
 
 REDIRECTS_MAX: Final = 10
 BODY_BYTES_MAX: Final = 64 << 20

@@ -13,8 +13,8 @@ import pytest
 from model.decode import decode
 from model.misfit import Rejected
 from model.plugin import Deadline
-from probes import filesystem
-from probes.filesystem import Answer, Inquiry, Mount, Options
+from probes.host import filesystem
+from probes.host.filesystem import Answer, Inquiry, Mount, Options
 from tests.probes.targets import values, within
 
 ROOT = Mount("/", "/dev/vda1", "/", "ext4", readonly=False)
@@ -80,7 +80,7 @@ if (
 ):
     sys.exit(77)
 from model.plugin import Deadline
-from probes import filesystem
+from probes.host import filesystem
 for sample in filesystem.run(filesystem.Options(), Deadline(time.monotonic() + 1, time.monotonic)):
     print(sample.labels, sample.value)
 os.close(device)

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from model.plugin import Deadline
-from probes import connect
-from probes.address import Endpoint
-from probes.connect import Address, Connection, Trace, Unhealthy, choose, judged, resolve, sooner
+from probes.net import connect
+from probes.net.address import Endpoint
+from probes.net.connect import Address, Connection, Trace, Unhealthy, choose, judged, resolve, sooner
 from tests.probes.targets import listening, unused_port, within
 
 FOUR = Address(socket.AF_INET, ("192.0.2.1", 80))

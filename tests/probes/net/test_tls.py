@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.tls import not_after_s
+from probes.net.tls import not_after_s
 from tests.probes.targets import Certificate, certificate
 
 

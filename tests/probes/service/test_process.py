@@ -15,9 +15,9 @@ import pytest
 from model.decode import decode
 from model.misfit import Rejected
 from model.plugin import FileChange, ProcessExit
-from probes import proc, process
 from probes.pattern import Pattern
-from probes.process import Options
+from probes.service import proc, process
+from probes.service.process import Options
 from tests.probes.targets import values, within
 
 Start = Callable[..., "subprocess.Popen[bytes]"]

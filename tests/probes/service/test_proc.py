@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import proc
+from probes.service import proc
 
 TAIL = (
     b" S 1 42 42 0 -1 4194560 100 200 3 4 250 150 9 9 20 0 6 0 5000 99999 300 18446744073709551615 1 1 0 0\n"

@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 from model.plugin import Deadline, DeadlinePassed
 from model.sample import Metric, Sample
-from probes.address import Endpoint, is_literal
-from probes.tls import Agreed, TlsConfig, client_context, handshake
+from probes.net.address import Endpoint, is_literal
+from probes.net.tls import Agreed, TlsConfig, client_context, handshake
 
 IpProtocol = Literal["ip4", "ip6"]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from probes import stat
+from probes.host import stat
 from tests.probes.targets import values, within
 
 STAT = """cpu  30 0 30 300 3 0 0 0 0 0
@@ -31,6 +31,6 @@ def test_a_line_that_a_kernel_lacks_is_left_out() -> None:
 
 
 def test_this_host_was_booted_before_now() -> None:
-    told = values(stat.PROBE.run(stat.PROBE.options(), within(5)))
+    told = values(stat.PROBE.look(stat.PROBE.options())(within(5)))
     assert told["node_boot_time_seconds"] > 1_000_000_000
     assert told["node_forks_total"] > 0

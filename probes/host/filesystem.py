@@ -14,7 +14,7 @@ from model.duration import Duration, seconds
 from model.misfit import Misfit
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host import this_host
+from probes.host.roots import this_host
 from probes.pattern import Pattern
 
 MOUNTS_MAX: Final = 256

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes import cpu
+from probes.host import cpu
 from tests.probes.targets import values, within
 
 STAT = """cpu  30 0 30 300 3 0 0 0 0 0
@@ -38,9 +38,9 @@ def test_a_processor_that_came_back_starts_anew() -> None:
 
 
 def test_this_host_tells_its_processors() -> None:
-    told = values(cpu.PROBE.run(cpu.PROBE.options(), within(5)))
+    told = values(cpu.PROBE.look(cpu.PROBE.options())(within(5)))
     assert told['node_cpu_seconds_total{cpu="0", mode="user"}'] > 0
-    again = values(cpu.PROBE.run(cpu.PROBE.options(), within(5)))
+    again = values(cpu.PROBE.look(cpu.PROBE.options())(within(5)))
     assert all(again[series] >= value for series, value in told.items())
 
 
