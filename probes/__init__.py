@@ -1,8 +1,8 @@
 """Senses: each module here looks at one kind of thing and says what it sees, as samples.
 
 To add a probe: write one module that ends in ``PROBE = Probe(...)``, write its test beside those of its
-room, and add it to the room's list. A probe reads and never changes anything; it raises only for trouble of its
-own, for what it looks at is told by samples; it blocks at most until its deadline.
+room, and add it to the room's list. A probe reads and never changes anything; it raises only for trouble of
+its own, for what it looks at is told by samples; it blocks at most until its deadline.
 """
 
 from __future__ import annotations
