@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import remediations.playbooks
 import rules.packs
@@ -124,6 +124,30 @@ class _Common:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtTerms:
+    """When the agent does not trust what it sees, under ``doubt:``.
+
+    ``references`` names probes of targets beyond this host that as good as always answer, such as the
+    gateway: when more than half of them do not, this host's own network is doubtful. After a gap, or when the
+    network is back, doubt lasts for ``settle``. ``ignore`` names reasons that are none on this host.
+    """
+
+    settle: Duration = seconds(15)
+    starved_after: Duration = seconds(5)
+    references: tuple[str, ...] = ()
+    ignore: tuple[Literal["clock_step", "suspended", "starved", "network"], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.starved_after.ms:
+            raise Misfit(
+                "a turn of the loop takes some time", "write a duration like 5s", key="starved_after"
+            )
+
+
+TRUST: Final = DoubtTerms()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentConfig:
     """agent.yaml."""
 
@@ -142,6 +166,7 @@ class AgentConfig:
     history: Duration = seconds(15 * 86_400)
     log_bytes_max: int = 256 << 20
     freezes: tuple[Freeze, ...] = ()
+    doubt: DoubtTerms = TRUST
     probes: tuple[ProbeEntry, ...] = ()
     place: Place = Place("")
 
@@ -181,7 +206,7 @@ def load(path: Path) -> Installation:
     config: AgentConfig | None = None
     try:
         config = decode(data, str(path), AgentConfig)
-        problems += _twins(config)
+        problems += [*_twins(config), *_strangers(config)]
     except Rejected as refused:
         problems += refused.problems
     named = _named(data, str(path))
@@ -244,6 +269,16 @@ def _twins(config: AgentConfig) -> list[Problem]:
             problems.append(Problem(entry.place, sentence, "give one of them a name:"))
         seen.setdefault(entry.name, entry)
     return problems
+
+
+def _strangers(config: AgentConfig) -> list[Problem]:
+    """A reference that no probe looks at would never speak."""
+    names = [entry.name for entry in config.probes]
+    return [
+        Problem(config.place, f"doubt.references: there is no probe {name!r}", nearest(name, names))
+        for name in config.doubt.references
+        if name not in names
+    ]
 
 
 def _each(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +13,7 @@ from model.labels import Labels
 from rules import lifecycle
 from rules.file import AlertingRule, Group, RuleFile
 from rules.judged import JudgedRule, RuleStatus
-from rules.lifecycle import RESOLVED_KEPT_MS, Transition
+from rules.lifecycle import RESOLVED_KEPT_MS, Sight, Transition
 from rules.promql import QueryError
 from rules.reach import Reach
 from rules.restore import belongs, restored
@@ -99,6 +100,7 @@ class Judge:
         self._monotonic = monotonic
         self._setting = setting
         self._unseen = Unseen()
+        self._doubts: Mapping[str, Unseen] = {}
         self._left: dict[Labels, Alert] = {}
         self._groups, self._rules = self._arranged(files)
         self._reach = Reach([judged.rule for judged in self._rules])
@@ -194,6 +196,13 @@ class Judge:
         """
         self._unseen = Unseen(MappingProxyType(dict(targets)))
 
+    def set_doubts(self, doubts: Mapping[str, Mapping[Labels, frozenset[str]]]) -> None:
+        """Take note of all targets that were seen but are not to be trusted now, by the reason in words.
+
+        Nothing begins to fire on them and nothing is resolved; an alert's ``for`` begins anew afterwards.
+        """
+        self._doubts = {why: Unseen(MappingProxyType(dict(targets))) for why, targets in doubts.items()}
+
     def restore(self, saved: Iterable[Alert], seen_ms: int, now_ms: int) -> None:
         """Take up saved alerts after a restart; ``seen_ms`` is when they were last judged.
 
@@ -251,7 +260,8 @@ class Judge:
     def _judge(self, index: int, now_ms: int) -> tuple[Transition, ...]:
         judged = self._rules[index]
         began_s = self._monotonic()
-        transitions = judged.judge(self._store, now_ms, lambda labels: self._hidden(index, labels))
+        sight = Sight(partial(self._hidden, index), partial(self._doubt, index))
+        transitions = judged.judge(self._store, now_ms, sight)
         judged.duration_s = self._monotonic() - began_s
         judged.awaited = {
             labels: since_ms
@@ -265,6 +275,14 @@ class Judge:
         judged = self._rules[index]
         own = {name for name, _ in judged.rule.labels.each}
         return labels in judged.awaited or self._unseen.hides(labels, own, self._reach.sources(index))
+
+    def _doubt(self, index: int, labels: Labels) -> str:
+        """Return why what was seen of this alert's target is not to be trusted, or nothing."""
+        if not self._doubts:
+            return ""
+        own = {name for name, _ in self._rules[index].rule.labels.each}
+        sources = self._reach.sources(index)
+        return next((why for why, seen in self._doubts.items() if seen.hides(labels, own, sources)), "")
 
     def _leave(self, judged: JudgedRule, now_ms: int) -> Iterable[Transition]:
         """Resolve what a removed rule left firing; it is kept as long as any resolved alert."""

@@ -13,7 +13,7 @@ from model.misfit import Misfit
 from model.plugin import Deadline
 from rules import lifecycle
 from rules.file import AlertingRule, Group, RecordingRule, Rule
-from rules.lifecycle import Alerts, Evaluation, Transition, Unknown
+from rules.lifecycle import Alerts, Evaluation, Sight, Transition
 from rules.promql import Point, QueryError, compile_query
 from rules.reach import ALERTS, ALERTS_FOR_STATE
 from rules.store import Store
@@ -74,7 +74,7 @@ class JudgedRule:
         texts = sorted(f"{name}={text}" for name, text in self.rule.labels.texts().items())
         return (type(self.rule).__name__, self.rule.name, *texts)
 
-    def judge(self, store: Store, now_ms: int, unknown: Unknown) -> tuple[Transition, ...]:
+    def judge(self, store: Store, now_ms: int, sight: Sight) -> tuple[Transition, ...]:
         """Evaluate the rule at this time, write its series, and return what changed."""
         self.evaluated_ms = now_ms
         self.evaluations += 1
@@ -82,7 +82,7 @@ class JudgedRule:
             self.error = self._record(self.rule, store, now_ms)
             transitions: tuple[Transition, ...] = ()
         else:
-            evaluation = self._alert(self.rule, store, now_ms, unknown)
+            evaluation = self._alert(self.rule, store, now_ms, sight)
             self.error, transitions = evaluation.error, evaluation.transitions
         self.health = "err" if self.error else "ok"
         self.failures += bool(self.error)
@@ -135,13 +135,13 @@ class JudgedRule:
     def _offset_ms(self) -> int:
         return self.group.query_offset.ms if self.group.query_offset else 0
 
-    def _alert(self, rule: AlertingRule, store: Store, now_ms: int, unknown: Unknown) -> Evaluation:
+    def _alert(self, rule: AlertingRule, store: Store, now_ms: int, sight: Sight) -> Evaluation:
         try:
             views = self.views(store, now_ms)
         except QueryError as wrong:
             evaluation = lifecycle.fail(self.alerts, now_ms, str(wrong))
         else:
-            evaluation = lifecycle.advance(rule, self.alerts, views, now_ms, unknown, limit=self.group.limit)
+            evaluation = lifecycle.advance(rule, self.alerts, views, now_ms, sight, limit=self.group.limit)
         self.alerts = evaluation.alerts
         self._look_ahead()
         self._write(store, now_ms, _series(self.alerts))

@@ -1,7 +1,8 @@
 """The life of an alert: pending, firing, resolved; a pure function from one evaluation to the next.
 
-The states and their order follow Prometheus 3.5 (rules/alerting.go). One thing is ours: an alert that
-cannot be seen, because its target or the rule itself is in trouble, keeps its state and says since when.
+The states and their order follow Prometheus 3.5 (rules/alerting.go). Two things are ours: an alert that
+cannot be seen, because its target or the rule itself is in trouble, keeps its state and says since when; and
+nothing begins to fire on what the agent doubts it saw.
 """
 
 from __future__ import annotations
@@ -20,6 +21,31 @@ RESOLVED_KEPT_MS: Final = 15 * 60_000
 
 Alerts = Mapping[Labels, Alert]
 Unknown = Callable[[Labels], bool]
+Doubt = Callable[[Labels], str]
+
+
+def _never(_labels: Labels) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How well the target of a label set was seen.
+
+    ``unknown`` tells that it cannot be seen; ``doubt`` tells in words why what was seen of it is not to be
+    trusted, and nothing where it is.
+    """
+
+    unknown: Unknown
+    doubt: Doubt = _never
+
+    def lost(self, labels: Labels) -> str:
+        """Return why the absence of an alert means nothing, or nothing where it means that all is well."""
+        return self.doubt(labels) or ("its target cannot be seen" if self.unknown(labels) else "")
+
+
+CLEAR: Final = Sight(lambda _labels: False)
+"""Everything is seen, and well: samples of another time, such as those of a rule's test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +81,10 @@ def advance(
     previous: Alerts,
     views: Iterable[View],
     now_ms: int,
-    unknown: Unknown,
+    sight: Sight,
     limit: int = 0,
 ) -> Evaluation:
     """Return the alerts after a result, given as what templates see of each element of it.
-
-    ``unknown`` tells of a label set that its target cannot be seen.
 
     Two results with the same final labels, or more alerts than ``limit`` (0 for no limit), are errors.
     """
@@ -71,9 +95,12 @@ def advance(
             sentence = f"two results have the same labels {alert.labels} after the rule's own were applied"
             return fail(previous, now_ms, sentence)
         found[alert.labels] = alert
-    changes = [_present(rule, previous.get(labels), new, now_ms) for labels, new in found.items()]
+    changes = [
+        _present(rule, previous.get(labels), new, now_ms, sight.doubt(labels))
+        for labels, new in found.items()
+    ]
     changes += [
-        _absent(rule, alert, now_ms, unknown(labels))
+        _absent(rule, alert, now_ms, sight.lost(labels))
         for labels, alert in previous.items()
         if labels not in found
     ]
@@ -122,7 +149,7 @@ def _from_view(rule: AlertingRule, view: View, now_ms: int) -> Alert:
     )
 
 
-def _present(rule: AlertingRule, known: Alert | None, new: Alert, now_ms: int) -> Transition:
+def _present(rule: AlertingRule, known: Alert | None, new: Alert, now_ms: int, doubt: str) -> Transition:
     """Return what becomes of an alert that is in the result."""
     if known is None or known.state is AlertState.RESOLVED:
         before, alert = None, new
@@ -135,6 +162,8 @@ def _present(rule: AlertingRule, known: Alert | None, new: Alert, now_ms: int) -
             keep_firing_since_ms=None,
             unknown_since_ms=None,
         )
+    if doubt and alert.state is AlertState.PENDING:
+        return _doubted(before, alert, now_ms, doubt)
     if alert.state is AlertState.PENDING and now_ms - alert.active_at_ms >= rule.for_.ms:
         fired = replace(alert, state=AlertState.FIRING, fired_at_ms=now_ms)
         held = f"its expression has held for {rule.for_}" if rule.for_.ms else "its expression holds"
@@ -144,12 +173,20 @@ def _present(rule: AlertingRule, known: Alert | None, new: Alert, now_ms: int) -
     return Transition(before, alert, "it can be seen again" if before.unknown_since_ms is not None else "")
 
 
-def _absent(rule: AlertingRule, alert: Alert, now_ms: int, unknown: bool) -> Transition:
-    """Return what becomes of an alert that is not in the result."""
+def _doubted(before: Alert | None, alert: Alert, now_ms: int, doubt: str) -> Transition:
+    """Keep an alert from firing, and let its time begin anew when the doubt is over: a gap proves nothing."""
+    since_ms = now_ms if before is None or before.unknown_since_ms is None else before.unknown_since_ms
+    waiting = replace(alert, active_at_ms=now_ms, unknown_since_ms=since_ms)
+    said = before is not None and before.unknown_since_ms is not None
+    return Transition(before, waiting, "" if said else f"its expression holds, but {doubt}")
+
+
+def _absent(rule: AlertingRule, alert: Alert, now_ms: int, unseen: str) -> Transition:
+    """Return what becomes of an alert that is not in the result; ``unseen`` says why that means nothing."""
     if alert.state is AlertState.RESOLVED:
         return Transition(alert, None if _forgotten(alert, now_ms) else alert, "")
-    if unknown:
-        return _unseen(alert, now_ms, "its target cannot be seen")
+    if unseen:
+        return _unseen(alert, now_ms, unseen)
     if alert.state is AlertState.PENDING:
         return Transition(alert, None, f"its expression did not hold for {rule.for_}")
     seen = replace(alert, unknown_since_ms=None)

@@ -17,6 +17,7 @@ from model.labels import Labels
 from model.misfit import NOWHERE, Misfit, Place
 from rules.file import RuleFile
 from rules.judged import JudgedRule
+from rules.lifecycle import CLEAR
 from rules.promql import QueryError, compile_query
 from rules.promql.dialect import Compat
 from rules.store import Selector, Store
@@ -119,7 +120,7 @@ def _steps(case: Case, suite: Suite, rules: Sequence[JudgedRule], store: Store) 
     for told_ms in range(0, _last_ms(case) + 1, suite.step_ms):
         left.write(store, told_ms)
         for judged in rules:
-            judged.judge(store, case.start_timestamp.ms + told_ms, lambda _: False)
+            judged.judge(store, case.start_timestamp.ms + told_ms, CLEAR)
         failed = [judged for judged in rules if judged.error]
         for judged in failed:
             sentence = f"the rule {judged.rule.name} failed after {Duration(told_ms)}: {judged.error}"

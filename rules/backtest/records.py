@@ -12,6 +12,7 @@ from rules.backtest.slots import Slots
 from rules.backtest.span import Span
 from rules.file import RecordingRule
 from rules.judged import JudgedRule
+from rules.lifecycle import CLEAR
 from rules.promql import Query
 from rules.reach import ANY
 from rules.spelling import selector_text
@@ -122,7 +123,7 @@ class Records:
             if resumes_ms > slot_ms:
                 slot_ms = recorder.slots.after(resumes_ms - 1)
                 continue
-            recorder.judged.judge(self._store, slot_ms, lambda _: False)
+            recorder.judged.judge(self._store, slot_ms, CLEAR)
             slot_ms = recorder.slots.after(slot_ms)
         recorder.done_ms = span.last_ms
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from model.alert import Alert, AlertState
 from model.labels import Labels
+from rules import lifecycle
 from rules.backtest.episode import Episode, Episodes
 from rules.backtest.outlook import Outlook, Unforeseeable
 from rules.backtest.recording import PAGE_MS, Page, Sheet
@@ -246,9 +247,8 @@ class Replay:
         looks_ms = at_ms - player.offset_ms
         self._records.ensure(player.rule.expr.query, Span(looks_ms, looks_ms))
         unseen = self._sight.unseen(at_ms)
-        changes = judged.judge(
-            self._store, at_ms, lambda labels: unseen.hides(labels, player.own, player.sources)
-        )
+        sight = lifecycle.Sight(lambda labels: unseen.hides(labels, player.own, player.sources))
+        changes = judged.judge(self._store, at_ms, sight)
         player.episodes.take(changes, at_ms)
         player.next_ms = player.slots.after(at_ms)
         if judged.due_ms is not None and at_ms < judged.due_ms < player.next_ms:

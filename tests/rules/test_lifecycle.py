@@ -12,7 +12,7 @@ from model.alert import Alert, AlertState
 from model.duration import Duration
 from model.labels import Labels
 from rules.file import AlertingRule, Expression, Name, Templates
-from rules.lifecycle import RESOLVED_KEPT_MS, Alerts, Evaluation, Unknown, advance, due_ms, fail
+from rules.lifecycle import RESOLVED_KEPT_MS, Alerts, Evaluation, Sight, advance, due_ms, fail
 from rules.template import Template
 from rules.template_value import View
 
@@ -38,16 +38,13 @@ def point(value: float = 0.0, **labels: str) -> View:
     return View(Labels.of(labels or {"instance": "web1"}, __name__="probe_success"), value)
 
 
-def seen(labels: Labels) -> bool:
-    return False
+seen = Sight(lambda labels: False)
+unseen = Sight(lambda labels: True)
+doubted = Sight(lambda labels: False, lambda labels: "the machine slept")
 
 
-def unseen(labels: Labels) -> bool:
-    return True
-
-
-def hiding(hosts: set[str]) -> Unknown:
-    return lambda labels: labels.get("instance") in hosts
+def hiding(hosts: set[str]) -> Sight:
+    return Sight(lambda labels: labels.get("instance") in hosts)
 
 
 def only(evaluation: Evaluation) -> Alert:
@@ -284,3 +281,32 @@ def _holds(down: AlertingRule, alert: Alert, now_ms: int) -> None:
         assert alert.resolved_at_ms is None
     if alert.keep_firing_since_ms is not None and alert.unknown_since_ms is None and alert.state is FIRING:
         assert now_ms - alert.keep_firing_since_ms < down.keep_firing_for.ms
+
+
+def test_nothing_begins_to_fire_on_what_is_doubted() -> None:
+    first = advance(rule(), NO_ALERTS, [point()], 5 * S, doubted)
+    assert states(first) == [PENDING]
+    assert first.transitions[0].reason == "its expression holds, but the machine slept"
+    later = advance(rule(), first.alerts, [point()], 500 * S, doubted)
+    assert states(later) == [PENDING]
+    assert later.transitions == ()
+    assert due_ms(rule(), only(later)) is None
+
+
+def test_after_a_doubt_the_time_that_an_alert_must_hold_begins_anew() -> None:
+    down = rule(for_s=20)
+    first = advance(down, NO_ALERTS, [point()], 0, seen)
+    slept = advance(down, first.alerts, [point()], 3600 * S, doubted)
+    woke = advance(down, slept.alerts, [point()], 3610 * S, seen)
+    assert states(woke) == [PENDING]
+    assert only(woke).unknown_since_ms is None
+    assert states(advance(down, woke.alerts, [point()], 3620 * S, seen)) == [FIRING]
+
+
+def test_what_fires_goes_on_firing_and_is_not_resolved_while_it_is_doubted() -> None:
+    fired = advance(rule(), NO_ALERTS, [point()], 0, seen)
+    assert states(advance(rule(), fired.alerts, [point()], 10 * S, doubted)) == [FIRING]
+    lost = advance(rule(), fired.alerts, [], 10 * S, doubted)
+    assert states(lost) == [FIRING]
+    assert only(lost).unknown_since_ms == 10 * S
+    assert lost.transitions[0].reason == "the machine slept"
