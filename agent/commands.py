@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import backtest, check, demo, explain_command, lint, plan, rule_tests, running, start, supervise
+from agent import (
+    backtest,
+    check,
+    demo,
+    explain_command,
+    lint,
+    plan,
+    probe_command,
+    rule_tests,
+    running,
+    start,
+    supervise,
+)
 from agent.cli import EX_CHANGES, EX_FAILED, EX_LINT, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.config import load
@@ -68,6 +80,12 @@ def _add_foresight(commands: Any) -> None:
     tested = commands.add_parser("test", help="rehearse rules on written series, as promtool test rules does")
     rule_tests.add_options(tested)
     tested.set_defaults(do=_test)
+
+    looked = commands.add_parser("probe", help="run one probe now and show what it sees")
+    probe_command.add_options(looked, DEFAULTS / "agent.yaml")
+    looked.set_defaults(
+        do=lambda options: probe_command.command(options, sys.stdout, sys.stderr, Clock().monotonic)
+    )
 
     planned = commands.add_parser("plan", help="say what a reload would change; exit code 2 where anything")
     planned.add_argument("--config", type=Path, default=DEFAULTS, help="agent.yaml, or a directory with it")

@@ -162,7 +162,8 @@ def plugin_page(title: str, plugins: Sequence[AnyProbe | AnyAction], facts: Call
 
 def home(plugin: AnyProbe | AnyAction) -> types.ModuleType:
     """Return the module that a plug-in was written in."""
-    does = plugin.run if isinstance(plugin, Probe) else plugin.plan
+    does = (plugin.run or plugin.begin) if isinstance(plugin, Probe) else plugin.plan
+    assert does is not None, "a probe runs or begins"
     return importlib.import_module(does.__module__)
 
 
