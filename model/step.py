@@ -104,7 +104,8 @@ class Result:
     """What came of a step; ``reason`` is a sentence where it is not ``ok``.
 
     ``rc`` is None for a program that was ended by a signal, not started, or not waited for.
-    ``stopped`` is the kill switch's sentence where that ended the step.
+    ``stopped`` is the kill switch's sentence where that ended the step. ``changed`` tells whether anything is
+    other than before, ``diff`` in words what is, or would be.
     """
 
     ok: bool
@@ -114,6 +115,8 @@ class Result:
     signal: int | None = None
     duration_ms: int = 0
     stopped: str = ""
+    changed: bool = False
+    diff: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,62 +1,221 @@
-"""A worker's part of a run: each step is written down, taken, and its result written down."""
+"""A worker's part of a run: tasks in their order, each step written down before it is taken and after.
+
+Conditions, loops, retries, blocks and rescues mean what they mean in Ansible. The kill switch, a lost journal
+and an agent that leaves end a run where it stands: nothing more is done then, not even what ``always`` says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
-from model.step import Result, Risk, Step, vital
-from remediations.hand import Hand
+from model.alert import Alert
+from model.step import Host, Result, Risk, Step, vital
+from remediations.condition_words import Unsound, Value
 from remediations.journal import Journal, JournalLost
-from remediations.playbook import Planned
+from remediations.playbook import Playbook
 from remediations.run import Carried
+from remediations.task import Block, Clause, Task, Tasks, Terms, Turn
+from remediations.told import Told, together
+
+HIDDEN: Final = "(no_log)"
+
+Now = Callable[[], int]
+Answers = tuple[tuple[Result, ...], ...]
+
+
+class CarriesOut(Protocol):
+    """Whoever takes steps: the hand in this process, or the way to the one in a process of its own."""
+
+    def carry_out(self, step: Step, stopped: Callable[[], str]) -> Result:
+        """Take one step; whatever goes wrong with it is in the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reins:
     """What holds a worker back, asked from its thread.
 
-    ``halted`` ends a step in its middle. ``resolved`` and ``leaving`` (the agent wants to stop) are
-    asked only where an action begins, so that a service is not left stopped between two steps.
+    ``halted`` ends a step in its middle. ``resolved`` and ``leaving`` (the agent wants to stop) are asked
+    only where an action begins, so that a service is not left stopped between two steps. ``pause`` waits for
+    so many seconds, or until one of them has something to say.
     """
 
     halted: Callable[[], str]
     leaving: Callable[[], str]
     resolved: Callable[[], bool]
+    pause: Callable[[float], None]
 
 
-def carry(
-    run: str, planned: Sequence[Planned], tools: tuple[Hand, Journal], reins: Reins, now: Now
-) -> Carried:
-    """Take the steps of a run until one fails, and return what came of them."""
-    hand, journal = tools
-    acted_ms, trouble = 0, ""
-    for one in planned:
-        if one.begins and reins.resolved():
-            return Carried(now(), acted_ms, spared=not acted_ms)
-        because = reins.halted() or (reins.leaving() if one.begins else "")
-        if because:
-            return Carried(now(), acted_ms, stopped=because)
-        try:
-            journal.intend(run, one.number, str(one.step), now())
-            if one.risk is not Risk.READ_ONLY:
-                acted_ms = acted_ms or now()
-            result = hand.carry_out(one.step, reins.halted)
-            journal.note(run, one.number, result, now())
-        except JournalLost as lost:
-            return Carried(now(), acted_ms, trouble=f"step {one.number} ({one.step}) stopped: {lost}")
-        if result.stopped:
-            return Carried(now(), acted_ms, stopped=result.stopped)
-        if not result.ok and vital(one.step):
-            trouble = f"step {one.number} ({one.step}) failed: {result.reason}"
-            break
-    return Carried(now(), acted_ms, trouble=trouble)
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a worker is sent to do: one run of a playbook on this host; conditions see the ``values``."""
+
+    run: str
+    playbook: Playbook
+    host: Host
+    values: Mapping[str, Value]
 
 
-def ask(questions: Sequence[Sequence[Step]], hand: Hand, halted: Callable[[], str]) -> Answers:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed: its name, why, and its result as conditions see it."""
+
+    task: str
+    sentence: str
+    result: Mapping[str, Value]
+
+
+class _Over(Exception):
+    """The run ends here, whatever was still to be done."""
+
+    def __init__(self, *, because: str = "", trouble: str = "", spared: bool = False) -> None:
+        super().__init__(because or trouble)
+        self.because, self.trouble, self.spared = because, trouble, spared
+
+
+def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins, now: Now) -> Carried:
+    """Carry out a playbook's tasks until one fails for good, and return what came of them."""
+    worker = _Worker(errand, hand, journal, reins, now, dict(errand.values))
+    try:
+        failure = worker.tasks(errand.playbook.steps, (), hide=False)
+    except _Over as over:
+        spared = over.spared and not worker.acted_ms
+        return Carried(now(), worker.acted_ms, trouble=over.trouble, stopped=over.because, spared=spared)
+    return Carried(now(), worker.acted_ms, trouble=failure.sentence if failure else "")
+
+
+def given(alert: Alert, host: Host) -> dict[str, Value]:
+    """Return what conditions see before any task was done."""
+    return {
+        "labels": dict(alert.labels.pairs),
+        "alert": {"name": alert.name, "value": alert.value},
+        "facts": {"has_systemd": host.has_systemd},
+    }
+
+
+def ask(questions: Sequence[Sequence[Step]], hand: CarriesOut, halted: Callable[[], str]) -> Answers:
     """Carry out read-only questions and return their results in the same order."""
     return tuple(tuple(hand.carry_out(step, halted) for step in steps) for steps in questions)
 
 
-Now = Callable[[], int]
-Answers = tuple[tuple[Result, ...], ...]
+@dataclass(slots=True)
+class _Worker:
+    """One worker at one run; ``values`` are what conditions see, results that were registered included."""
+
+    errand: Errand
+    hand: CarriesOut
+    journal: Journal
+    reins: Reins
+    now: Now
+    values: dict[str, Value]
+    acted_ms: int = 0
+    number: int = 0
+
+    def tasks(self, tasks: Tasks, when: tuple[Clause, ...], *, hide: bool) -> Failure | None:
+        """Do these in their order, until one fails."""
+        for one in tasks.each:
+            conditions, hidden = (*when, *one.terms.when.each), hide or one.terms.no_log
+            if isinstance(one, Block):
+                failure = self.block(one, conditions, hide=hidden)
+            else:
+                failure = self.task(one, conditions, hide=hidden)
+            if failure and not one.terms.ignore_errors:
+                return failure
+        return None
+
+    def block(self, block: Block, when: tuple[Clause, ...], *, hide: bool) -> Failure | None:
+        """Do a block, rescue it where that is written, and do in any case what is always to be done."""
+        failure = self.tasks(block.block, when, hide=hide)
+        if failure and block.rescue.each:
+            self.values["failed_task"], self.values["failed_result"] = failure.task, failure.result
+            failure = self.tasks(block.rescue, when, hide=hide)
+        last = self.tasks(block.always, when, hide=hide)
+        return failure or last
+
+    def task(self, task: Task, when: tuple[Clause, ...], *, hide: bool) -> Failure | None:
+        """Do a task for each turn of its loop; as in Ansible a turn that failed does not stop the others."""
+        turns = [self.turn(task, turn, when, hide=hide) for turn in task.turns]
+        result = together(turns) if task.loops else turns[0]
+        if task.terms.register:
+            self.values[task.terms.register] = result.values()
+        if not result.failed:
+            return None
+        sentence = f"{task.terms.name}: {result.msg}" if task.terms.name else result.msg
+        return Failure(task.title, sentence, result.values())
+
+    def turn(self, task: Task, turn: Turn, when: tuple[Clause, ...], *, hide: bool) -> Told:
+        """Do a task once, or again as often as its terms say; what a condition cannot answer is a failure."""
+        values = {**self.values, "item": turn.item} if task.loops else dict(self.values)
+        try:
+            if not _hold(when, values):
+                return Told(skipped=True, msg="its condition does not hold")
+            for attempt in range(1, task.terms.attempts + 1):
+                told = replace(self.once(task, turn, hide=hide), attempts=attempt)
+                if task.terms.register:
+                    values[task.terms.register] = told.values()
+                told = _judged(told, task.terms, values)
+                done = _hold(task.terms.until.each, values) if task.terms.until.each else not told.failed
+                if done:
+                    return told
+                if attempt < task.terms.attempts:
+                    self.pause(task.terms.delay.s)
+        except Unsound as wrong:
+            return Told(failed=True, msg=str(wrong))
+        return told if told.failed else replace(told, failed=True, msg=f"not so after {attempt} attempts")
+
+    def once(self, task: Task, turn: Turn, *, hide: bool) -> Told:
+        """Take the steps of an action, until a vital one fails."""
+        began_ms, results = self.now(), []
+        failed = ""
+        for index, step in enumerate(task.plan(turn, self.errand.host)):
+            if index == 0 and self.reins.resolved():
+                raise _Over(spared=True)
+            because = self.reins.halted() or (self.reins.leaving() if index == 0 else "")
+            if because:
+                raise _Over(because=because)
+            result = self.step(step, task.action.risk, hide=hide)
+            results.append(result)
+            if not result.ok and vital(step):
+                failed = f"step {self.number} ({HIDDEN if hide else step}) failed: {result.reason}"
+                break
+        return Told.of(results, failed, began_ms, self.now())
+
+    def step(self, step: Step, risk: Risk, *, hide: bool) -> Result:
+        """Write a step down, take it, and write down what came of it."""
+        self.number += 1
+        try:
+            self.journal.intend(self.errand.run, self.number, HIDDEN if hide else str(step), self.now())
+            if risk is not Risk.READ_ONLY:
+                self.acted_ms = self.acted_ms or self.now()
+            result = self.hand.carry_out(step, self.reins.halted)
+            kept = replace(result, output=HIDDEN, diff="") if hide else result
+            self.journal.note(self.errand.run, self.number, kept, self.now())
+        except JournalLost as lost:
+            raise _Over(trouble=f"step {self.number} ({HIDDEN if hide else step}) stopped: {lost}") from None
+        if result.stopped:
+            raise _Over(because=result.stopped)
+        return result
+
+    def pause(self, seconds: float) -> None:
+        """Wait before the next attempt, unless there is a reason to end."""
+        self.reins.pause(seconds)
+        because = self.reins.halted() or self.reins.leaving()
+        if because:
+            raise _Over(because=because)
+
+
+def _hold(clauses: Iterable[Clause], values: Mapping[str, Value]) -> bool:
+    return all(clause.condition.holds(values) for clause in clauses)
+
+
+def _judged(told: Told, terms: Terms, values: dict[str, Value]) -> Told:
+    """Let the playbook say what counts as changed and as failed."""
+    if terms.changed_when is not None:
+        told = replace(told, changed=_hold(terms.changed_when.each, values))
+    if terms.failed_when is not None:
+        failed = _hold(terms.failed_when.each, values)
+        told = replace(told, failed=failed, msg="failed_when holds" if failed else told.msg)
+    if terms.register:
+        values[terms.register] = told.values()
+    return told

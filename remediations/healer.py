@@ -21,10 +21,10 @@ from model.plugin import Unplannable
 from model.step import Host, HumanAct
 from remediations import guard
 from remediations import run as runs
-from remediations.carrying import Answers, Reins, ask, carry
+from remediations.carrying import Answers, Errand, Reins, ask, carry, given
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
 from remediations.guard import RUNS_AT_ONCE_MAX, Facts, Refused
-from remediations.hand import Hand
+from remediations.hand import POLL_S, Hand
 from remediations.journal import Journal, JournalLost
 from remediations.playbook import Mode, Otherwise, Playbook, answering
 from remediations.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
@@ -230,9 +230,9 @@ class Healer:
             self._refuse(case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS))
             return
         case.run, case.resolved = run, threading.Event()
-        reins = Reins(self._halted, self._left, case.resolved.is_set)
-        planned, tools = playbook.plan(self._around.host), (self._hand, self._journal)
-        self._submit(case, lambda: carry(run.id, planned, tools, reins, self._around.now))
+        reins = Reins(self._halted, self._left, case.resolved.is_set, self._pause)
+        errand = Errand(run.id, playbook, self._around.host, given(case.alert, self._around.host))
+        self._submit(case, lambda: carry(errand, self._hand, self._journal, reins, self._around.now))
         self._tell(case, runs.remedy(run))
 
     def _submit(self, case: Case, work: Callable[[], Answers | Carried]) -> None:
@@ -331,6 +331,12 @@ class Healer:
 
     def _left(self) -> str:
         return LEAVING if self._leaving.is_set() else ""
+
+    def _pause(self, wait_s: float) -> None:
+        """Let a worker wait, and hear of a reason to end at least every 100 ms."""
+        while wait_s > 0 and not self._halted() and not self._left():
+            self._ending.wait(min(wait_s, POLL_S))
+            wait_s -= POLL_S
 
     def _tidy(self, now_ms: int) -> None:
         self._tidied_ms = now_ms

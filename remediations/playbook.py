@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Final
 
-from model.decode import MISSING, Decoder, decode, nearest
+from model.decode import Decoder, decode
 from model.duration import Duration, seconds
 from model.labels import Labels
 from model.matcher import Matchers
 from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
-from model.plugin import AnyAction
-from model.step import STEP_TIMEOUT_S_MAX, Exec, Gather, Host, HumanAct, Result, Risk, Step
-from model.yaml_tree import Mapping, Node, Scalar
-from remediations.actions import ACTIONS
+from model.step import Host, HumanAct, Result, Risk, Step
+from model.yaml_tree import Node, Scalar
+from remediations.task import GIVEN, NESTING_MAX, TASKS_MAX, Task, Tasks, Turn
 
-STEPS_MAX: Final = 20
 VERIFY_MAX: Final = Duration(24 * 3_600_000)
 RUNS_MAX: Final = 100
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _BUDGET: Final = re.compile(r"([0-9]{1,4}) per ([0-9a-z]+)")
 _SHARE: Final = re.compile(r"([1-9][0-9]?|100)%|[1-9][0-9]{0,3}")
-_ACTIONS: Final = {action.name: action for action in ACTIONS}
 
 
 class Name(str):
@@ -161,62 +158,14 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaybookStep:
-    """One action with its options, as the playbook writes it."""
-
-    action: AnyAction
-    options: object
-    name: str = ""
-    timeout: Duration | None = None
-
-    @classmethod
-    def decode(cls, node: Node, decoder: Decoder) -> PlaybookStep:
-        """Read a mapping with exactly one action key beside ``name`` and ``timeout``."""
-        if not isinstance(node, Mapping):
-            raise Misfit("a step is a mapping with one action", f"write {next(iter(_ACTIONS))}: ...")
-        found: dict[str, Any] = {}
-        chosen: list[tuple[AnyAction, Any]] = []
-        known = len(decoder.problems)
-        for key, child in node.pairs:
-            if key.text in _ACTIONS:
-                action = _ACTIONS[key.text]
-                chosen.append((action, decoder.value(child, action.options)))
-            elif key.text in _COMMON:
-                found[key.text] = decoder.value(child, _COMMON[key.text])
-            else:
-                decoder.refuse(key.place, f"unknown action {key.text!r}", nearest(key.text, _WORDS))
-        if len(decoder.problems) > known:
-            return cast("PlaybookStep", MISSING)  # the decoder's mark for what it refused
-        if len(chosen) != 1:
-            names = ", ".join(_ACTIONS)
-            raise Misfit(f"a step has one action, got {len(chosen)}", f"write one of {names} in each step")
-        return cls(*chosen[0], **found)
-
-    def __post_init__(self) -> None:
-        if self.timeout and not 100 <= self.timeout.ms <= STEP_TIMEOUT_S_MAX * 1000:
-            raise Misfit(f"a step may take 100ms to {STEP_TIMEOUT_S_MAX:.0f}s", "write 60s", key="timeout")
-
-    def plan(self, host: Host) -> Iterator[Step]:
-        """Yield what it would do on this host, its own time limit laid over each step."""
-        for step in self.action.plan(self.options, host):
-            if self.timeout and isinstance(step, Exec | Gather):
-                yield replace(step, timeout_s=self.timeout.s)
-            else:
-                yield step
-
-
-_COMMON: Final[dict[str, type]] = {"name": str, "timeout": Duration}
-_WORDS: Final = (*_ACTIONS, *_COMMON)
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
-    """One step of a run: what is done, how risky it is, and whether an action begins with it."""
+    """One step that a run may take: what is done, how risky it is, and whether an action begins with it."""
 
     number: int
     step: Step
     risk: Risk
     begins: bool
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +175,7 @@ class Playbook:
     playbook: Name
     summary: str
     on: tuple[Matchers, ...]
-    steps: tuple[PlaybookStep, ...]
+    steps: Tasks
     verify: Verify | None = None
     mode: Mode = Mode.PROPOSE
     guard: Guard = Guard()
@@ -241,48 +190,65 @@ class Playbook:
         if any(matchers.matches({}) for matchers in self.on):
             cure = 'name the alerts, like alertname="NginxDown"'
             raise Misfit("these matchers ask for no label", cure, key="on")
-        if not 1 <= len(self.steps) <= STEPS_MAX:
-            raise Misfit(f"a playbook has 1 to {STEPS_MAX} steps", "write steps: [- ...]", key="steps")
+        if not 1 <= len(self.tasks) <= TASKS_MAX:
+            raise Misfit(f"a playbook has 1 to {TASKS_MAX} steps", "write steps: [- ...]", key="steps")
+        if self.steps.nesting > NESTING_MAX:
+            cure = "take the playbook apart"
+            raise Misfit(f"blocks are nested deeper than {NESTING_MAX}", cure, key="steps")
         if self.verify is None and not self.read_only:
             cure = "add verify: {within: 2m, hold: 20s}, with an expr if the alert's own is not enough"
             raise Misfit("a playbook that changes something needs verify", cure)
 
     @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Every task, those of blocks as well."""
+        return tuple(self.steps.walk())
+
+    @property
     def read_only(self) -> bool:
         """Whether it only looks."""
-        return all(step.action.risk is Risk.READ_ONLY for step in self.steps)
+        return all(task.action.risk is Risk.READ_ONLY for task in self.tasks)
 
     @property
     def target(self) -> tuple[str, ...]:
         """What its actions touch, sorted."""
-        return tuple(sorted({thing for step in self.steps for thing in step.action.touches(step.options)}))
+        touched = (task.action.touches(turn.options) for task, turn in self._turns())
+        return tuple(sorted(frozenset().union(*touched)))
 
     def plan(self, host: Host) -> tuple[Planned, ...]:
-        """Return all steps that it would take on this host; may raise ``Unplannable``."""
+        """Return all steps that it could take on this host; may raise ``Unplannable``."""
         planned: list[Planned] = []
-        for step in self.steps:
-            for index, one in enumerate(step.plan(host)):
-                planned.append(Planned(len(planned) + 1, one, step.action.risk, begins=index == 0))
+        for task, turn in self._turns():
+            for index, step in enumerate(task.plan(turn, host)):
+                number = len(planned) + 1
+                planned.append(Planned(number, step, task.action.risk, begins=index == 0, task=task))
         return tuple(planned)
 
     def asks(self, host: Host) -> tuple[tuple[Step, ...], ...]:
-        """Return for each step what is asked about a human's intent."""
+        """Return for each turn of each task what is asked about a human's intent."""
         if Never.HUMAN_INTENT not in self.guard.never_when:
-            return tuple(() for _ in self.steps)
-        return tuple(tuple(step.action.asks(step.options, host)) for step in self.steps)
+            return tuple(() for _ in self._turns())
+        return tuple(tuple(task.action.asks(turn.options, host)) for task, turn in self._turns())
 
     def human(self, answers: Sequence[Sequence[Result]]) -> HumanAct | None:
         """Read the answers to ``asks``; the first sign of a human counts."""
         acts = (
-            step.action.intent(step.options, results)
-            for step, results in zip(self.steps, answers, strict=True)
+            task.action.intent(turn.options, results)
+            for (task, turn), results in zip(self._turns(), answers, strict=True)
         )
         return next((act for act in acts if act is not None), None)
+
+    def _turns(self) -> Iterator[tuple[Task, Turn]]:
+        return ((task, turn) for task in self.tasks for turn in task.turns)
 
 
 def load_playbook(data: bytes, file: str) -> Playbook:
     """Return the playbook of a file, or raise ``Rejected`` with every mistake in it."""
-    return decode(data, file, Playbook)
+    playbook = decode(data, file, Playbook)
+    strangers = tuple(playbook.steps.strangers(GIVEN))
+    if strangers:
+        raise Rejected(strangers)
+    return playbook
 
 
 def together(playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:
