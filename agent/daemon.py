@@ -21,13 +21,15 @@ from agent.explain_scene import of_agent
 from agent.freeze import frozen
 from agent.memory import Memory
 from agent.outbox import Outbox
+from agent.pace import Pace
 from agent.parameters import Unanswered
 from agent.pool import Pool
 from agent.posting import Terms
 from agent.routes import Sources, routes
 from agent.senses import Senses, target_of
 from agent.state import StateDirectory
-from agent.walk import Walk
+from agent.talks import Talks
+from agent.walk import JUDGING_SHARE, Walk
 from agent.watch import Watches
 from model.labels import Labels
 from model.matcher import Matchers
@@ -90,9 +92,11 @@ class Daemon:
         self._switch = KillSwitch(state.switch)
         self._pool = Pool(config.threads_max, self.wake)
         self._watches = Watches(self._selector, self._event)
-        self._senses = Senses(self._clock, self._pool, self._watches)
+        self._talks = Talks(self._clock.monotonic, self._pool)
+        self._senses = Senses(self._clock, self._pool, self._watches, self._talks)
         self._sample_log = StoreLog(state.samples, config.log_bytes_max, config.history.ms)
         self._journal = Journal(state.runs)
+        self._undo = state.undo
         self._memory = Memory(state.alerts)
         self._outbox = Outbox(config.desks, self._clock.now_ms)
         self._walk = self._assembled()
@@ -117,12 +121,14 @@ class Daemon:
             host=this_host(),
             pauses=self._pauses,
         )
-        healer = Healer(self._installation.playbooks, self._journal, Hand(self._clock.monotonic), around)
+        hand = Hand(self._clock.monotonic, self._clock.now_ms, self._undo)
+        healer = Healer(self._installation.playbooks, self._journal, hand, around)
         resend_ms = config.resend_delay.ms
         lease_ms = 4 * max(config.evaluation_interval.ms, resend_ms)
         terms = Terms(external, lease_ms, resend_ms)
         dead = DeadSelectors(rule_files, frozenset(metric.name for metric in own.ALL))
-        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead)
+        pace = Pace(self._clock.monotonic, JUDGING_SHARE)
+        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -180,6 +186,7 @@ class Daemon:
             signal.signal(number, lambda *_: self._stop())
         signal.signal(signal.SIGHUP, lambda *_: self._reload_soon())
         self._selector.register(self._wakefd, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._talks, selectors.EVENT_READ, self._talks.listen)
         self._watches.wish(_SWITCH, [FileChange(str(self._switch.path))])
         now_ms = self._clock.now_ms()
         rows = self._sample_log.replay(self._walk.store, now_ms)
@@ -193,8 +200,9 @@ class Daemon:
         """Wait until something is due or happens, then walk it through."""
         for key, _ in self._selector.select(self._wait_s()):
             key.data()
-        for reading in self._senses.turn():
-            self._walk.take(reading, self._clock.now_ms())
+        readings = self._senses.turn()
+        if readings:
+            self._walk.take(readings, self._clock.now_ms())
         self._walk.turn(self._clock.now_ms())
         self._look_inward()
         if self._reloading:
@@ -224,7 +232,8 @@ class Daemon:
             self.wake()
 
     def _wait_s(self) -> float:
-        waits = [TURN_MAX_S, (self._walk.next_ms() - self._clock.now_ms()) / 1000]
+        now_ms = self._clock.now_ms()
+        waits = [TURN_MAX_S, (self._walk.next_ms(now_ms) - now_ms) / 1000]
         probe_s = self._senses.next_s()
         if probe_s is not None:
             waits.append(probe_s - self._clock.monotonic())
@@ -238,6 +247,7 @@ class Daemon:
         self._walk.end(self._clock.now_ms())
         self._outbox.close(LAST_WORDS_S)
         self._watches.close()
+        self._talks.close()
         self._pool.close()
         self._memory.close()
         self._journal.close()

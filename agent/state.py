@@ -46,6 +46,11 @@ class StateDirectory:
         return self.path / "samples"
 
     @property
+    def undo(self) -> Path:
+        """The directory of what an undo needs."""
+        return self.path / "undo"
+
+    @property
     def switch(self) -> Path:
         """The kill switch."""
         return switch_file(self.path)

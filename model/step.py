@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from model.deed import Deed
+
 STEP_TIMEOUT_S: Final = 60.0
 STEP_TIMEOUT_S_MAX: Final = 600.0
 OUTPUT_BYTES_MAX: Final = 64 << 10
@@ -91,12 +93,12 @@ class Gather:
         return f"gather {self.what}"
 
 
-Step = Exec | End | Look | Gather
+Step = Exec | End | Look | Gather | Deed
 
 
 def vital(step: Step) -> bool:
     """Tell whether a failure of this step ends the run."""
-    return step.vital if isinstance(step, Exec) else isinstance(step, End)
+    return step.vital if isinstance(step, Exec) else not isinstance(step, Look | Gather)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,10 @@ Answers = tuple[tuple[Result, ...], ...]
 class CarriesOut(Protocol):
     """Whoever takes steps: the hand in this process, or the way to the one in a process of its own."""
 
-    def carry_out(self, step: Step, stopped: Callable[[], str]) -> Result:
-        """Take one step; whatever goes wrong with it is in the result."""
+    def carry_out(
+        self, step: Step, stopped: Callable[[], str], run: str = "", *, check: bool = False
+    ) -> Result:
+        """Take one step of a run, or with ``check`` only look; whatever goes wrong is in the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class _Worker:
             self.journal.intend(self.errand.run, self.number, HIDDEN if hide else str(step), self.now())
             if risk is not Risk.READ_ONLY:
                 self.acted_ms = self.acted_ms or self.now()
-            result = self.hand.carry_out(step, self.reins.halted)
+            result = self.hand.carry_out(step, self.reins.halted, self.errand.run)
             kept = replace(result, output=HIDDEN, diff="") if hide else result
             self.journal.note(self.errand.run, self.number, kept, self.now())
         except JournalLost as lost:

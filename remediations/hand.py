@@ -10,10 +10,14 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from model.deed import Deed
 from model.step import End, Exec, Gather, Look, Result, Step
 from remediations import evidence, processes
+from remediations.deeds import DEEDS
+from remediations.deeds.doing import Doing
 from remediations.executable import SAFE_PATH, NotRunnable, runnable
 from remediations.leftovers import Leftovers
 from remediations.redact import presentable
@@ -74,35 +78,63 @@ class Hand:
     """Carries out steps, one at a time for each calling thread; ``monotonic`` counts seconds.
 
     ``stopped`` is asked at least every 100 ms; as soon as it answers with a sentence the step is ended.
+    ``keep`` is a folder of its own for what an undo needs.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], now_ms: Callable[[], int], keep: Path) -> None:
         self._monotonic = monotonic
+        self._now_ms = now_ms
+        self._keep = keep
         self._leftovers = Leftovers()
         self._marks = itertools.count(1)
+        self._never = threading.Event()
         self._hanging = threading.Semaphore(SIGHTS_HANGING_MAX)
 
-    def carry_out(self, step: Step, stopped: Stopped) -> Result:
-        """Carry out one step; whatever goes wrong with it is in the result."""
+    def carry_out(self, step: Step, stopped: Stopped, run: str = "", *, check: bool = False) -> Result:
+        """Carry out one step of a run; whatever goes wrong with it is in the result.
+
+        With ``check`` nothing is changed: a deed only looks, and what is a program is not run.
+        """
         began_s = self._monotonic()
-        result = self._one(step, stopped)
+        result = self._one(step, stopped, run, check=check)
         return replace(result, duration_ms=round((self._monotonic() - began_s) * 1000))
 
     def close(self) -> None:
         """Stop reaping; daemons that were started go on."""
         self._leftovers.close()
 
-    def _one(self, step: Step, stopped: Stopped) -> Result:
+    def _one(self, step: Step, stopped: Stopped, run: str, *, check: bool) -> Result:
         because = stopped()
         if because:
             return Result(ok=False, reason=because, stopped=because)
-        if isinstance(step, Exec):
-            return self._exec(step, stopped)
-        if isinstance(step, End):
-            return self._end(step, stopped)
         if isinstance(step, Look):
             return Result(ok=True, output=processes.read_pidfile(step.pidfile).state)
-        return self._gather(step, stopped)
+        if isinstance(step, Gather):
+            return self._gather(step, stopped)
+        if not isinstance(step, Exec | End):
+            return self._deed(step, stopped, run, check=check)
+        if check:
+            return Result(ok=True, diff=f"would {step}")
+        result = self._exec(step, stopped) if isinstance(step, Exec) else self._end(step, stopped)
+        return replace(result, changed=result.ok)
+
+    def _deed(self, step: Deed, stopped: Stopped, run: str, *, check: bool) -> Result:
+        doing = Doing(
+            stopped=stopped,
+            monotonic=self._monotonic,
+            now_ms=self._now_ms,
+            pause=lambda wait_s: self._pause(wait_s, stopped),
+            exec=lambda program: self._exec(program, stopped),
+            run=run,
+            keep=self._keep,
+            check=check,
+        )
+        return DEEDS[type(step)](step, doing)
+
+    def _pause(self, wait_s: float, stopped: Stopped) -> None:
+        until_s = self._monotonic() + wait_s
+        while not stopped() and (left_s := until_s - self._monotonic()) > 0:
+            self._never.wait(min(POLL_S, left_s))
 
     def _exec(self, step: Exec, stopped: Stopped) -> Result:
         mark = f"{os.getpid()}.{next(self._marks)}"

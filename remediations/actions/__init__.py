@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from model.plugin import AnyAction
-from remediations.actions import collect, command, service
+from remediations.actions import collect, command, service, wait_for
 
-ACTIONS: Final[tuple[AnyAction, ...]] = (collect.ACTION, command.ACTION, service.ACTION)
+ACTIONS: Final[tuple[AnyAction, ...]] = (collect.ACTION, command.ACTION, service.ACTION, wait_for.ACTION)

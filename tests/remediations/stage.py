@@ -92,7 +92,7 @@ class Play:
 @contextmanager
 def play(folder: Path, *playbooks: Playbook, host: Host = BARE) -> Iterator[Play]:
     """A healer with a real hand, journal and kill switch in this folder."""
-    journal, hand = Journal(folder / "runs.db"), Hand(time.monotonic)
+    journal, hand = Journal(folder / "runs.db"), Hand(time.monotonic, wall_ms, folder / "undo")
     switch, woken = KillSwitch(folder / "STOP"), threading.Event()
     gone: list[Callable[[], bool | None]] = [lambda: True]
     asked: list[Alert] = []

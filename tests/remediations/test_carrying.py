@@ -23,8 +23,10 @@ class FakeHand:
     answers: dict[str, list[Result]] = field(default_factory=dict)
     did: list[str] = field(default_factory=list)
 
-    def carry_out(self, step: Step, _stopped: Callable[[], str]) -> Result:
-        assert isinstance(step, Exec)
+    def carry_out(
+        self, step: Step, _stopped: Callable[[], str], _run: str = "", *, check: bool = False
+    ) -> Result:
+        assert isinstance(step, Exec) and not check
         word = " ".join(step.argv[1:])
         self.did.append(word)
         told = self.answers.get(word, [Result(ok=True, rc=0, changed=True)])

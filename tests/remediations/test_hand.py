@@ -14,6 +14,7 @@ import pytest
 from model.step import End, Exec, Gather, Look, Sight
 from remediations.hand import Hand
 from remediations.processes import marked, runs
+from tests.remediations import stage
 
 
 def nobody() -> str:
@@ -21,8 +22,8 @@ def nobody() -> str:
 
 
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    made = Hand(time.monotonic)
+def hand(tmp_path: Path) -> Iterator[Hand]:
+    made = Hand(time.monotonic, stage.wall_ms, tmp_path)
     yield made
     made.close()
 
@@ -154,8 +155,8 @@ def test_a_detached_program_is_not_waited_for_and_leaves_no_zombie(hand: Hand) -
         time.sleep(0.02)
 
 
-def test_a_detached_program_outlives_the_hand() -> None:
-    hand = Hand(time.monotonic)
+def test_a_detached_program_outlives_the_hand(tmp_path: Path) -> None:
+    hand = Hand(time.monotonic, stage.wall_ms, tmp_path)
     pid = int(hand.carry_out(Exec(("sleep", "60"), detached=True), nobody).output.split()[-1])
     hand.close()
     assert runs(pid)
