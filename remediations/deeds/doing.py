@@ -13,9 +13,9 @@ from model.step import Exec, Result
 class Doing:
     """The circumstances of one deed.
 
-    ``stopped`` is the kill switch's sentence or ''. ``pause`` waits so many seconds at most, and less when the
-    switch is set. ``run`` names the run that it belongs to, ``keep`` is a folder of ours for what an undo needs.
-    ``check`` forbids to change anything.
+    ``stopped`` is the kill switch's sentence or ''. ``pause`` waits so many seconds at most, and less when
+    the switch is set. ``run`` names the run that it belongs to, ``keep`` is a folder of ours for what an undo
+    needs. ``check`` forbids to change anything.
     """
 
     stopped: Callable[[], str]

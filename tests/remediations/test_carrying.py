@@ -26,7 +26,8 @@ class FakeHand:
     def carry_out(
         self, step: Step, _stopped: Callable[[], str], _run: str = "", *, check: bool = False
     ) -> Result:
-        assert isinstance(step, Exec) and not check
+        assert isinstance(step, Exec)
+        assert not check
         word = " ".join(step.argv[1:])
         self.did.append(word)
         told = self.answers.get(word, [Result(ok=True, rc=0, changed=True)])
