@@ -11,7 +11,8 @@ from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.matcher import Matcher, Matchers
 from model.outcome import Remedy
-from remediations.guard import Attempt, Facts, Refused, decide
+from remediations.attempt import Attempt
+from remediations.guard import Facts, Refused, decide
 from remediations.journal import StepRecord
 from remediations.playbook import Playbook, answering
 from remediations.run import Run

@@ -16,7 +16,8 @@ from agent.walk import Walk
 from model.labels import Labels
 from model.matcher import Matchers
 from model.plugin import Deadline
-from remediations.guard import Attempt, Facts
+from remediations.attempt import Attempt
+from remediations.guard import Facts
 from remediations.healer import HISTORY_MS, KEPT_MS
 from remediations.journal import Journal
 from rules.backtest import Recording, Replay, Span, Standing, run

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from model.outcome import Outcome
-from remediations.guard import Attempt, Facts, Refused, decide
+from remediations.attempt import Attempt
+from remediations.guard import Facts, Refused, decide
 from remediations.healer import HISTORY_MS
 from remediations.playbook import Mode, Playbook, answering
 from rules.backtest import Episode

@@ -10,6 +10,7 @@ from typing import Final
 from model.alert import Alert, AlertState
 from model.outcome import Outcome
 from model.step import HumanAct
+from remediations.attempt import Attempt
 from remediations.playbook import Mode, Never, Playbook
 
 RUNS_AT_ONCE_MAX: Final = 4
@@ -33,22 +34,6 @@ class Refused:
     reason: str
     retry_at_ms: int | None = None
     passing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An earlier run of a playbook against a target; ``outcome`` is None while it is under way."""
-
-    playbook: str
-    target: tuple[str, ...]
-    started_ms: int
-    ended_ms: int | None = None
-    outcome: Outcome | None = None
-
-    @property
-    def last_ms(self) -> int:
-        """The last moment at which it may have touched something."""
-        return max(self.started_ms, self.ended_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.labels import Labels
 from model.outcome import Outcome
 from model.step import Result
-from remediations.guard import Attempt
+from remediations.attempt import Attempt
 from remediations.run import Run, Stage
 
 SCHEMA_VERSION: Final = 1

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from model.alert import Alert, AlertState
 from model.outcome import Outcome
 from model.step import HumanAct
-from remediations.guard import Allowed, Attempt, Facts, Refused, decide
+from remediations.attempt import Attempt
+from remediations.guard import Allowed, Facts, Refused, decide
 from remediations.playbook import Playbook
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
