@@ -1,9 +1,9 @@
 """The effectiveness breaker: a playbook that does not help is kept from trying on; pure, told by its past.
 
 It opens after ``ineffective`` runs in a row that did not help, after ``recurrences`` cures that did not last,
-both within ``window``, and at once after one that did harm. It stays open for ``cooldown``, twice as long each
-time up to a day; then one run may prove itself, with approval. All that it knows stands in the journal, so a
-restart forgets nothing.
+both within ``window``, and at once after one that did harm. It stays open for ``cooldown``, twice as long
+each time up to a day; then one run may prove itself, with approval. All that it knows stands in the journal,
+so a restart forgets nothing.
 """
 
 from __future__ import annotations
