@@ -50,6 +50,9 @@ class BreakerTerms:
                 raise Misfit(f"{key} is 1s to {WINDOW_MAX}", f"write {key}: 1h", key=key)
 
 
+USUAL: Final = BreakerTerms()
+
+
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """How a breaker stands: which attempts opened it, and how often in a row it was opened."""

@@ -7,7 +7,7 @@ and an agent that leaves end a run where it stands: nothing more is done then, n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from model.alert import Alert
@@ -47,6 +47,7 @@ class Reins:
     leaving: Callable[[], str]
     resolved: Callable[[], bool]
     pause: Callable[[float], None]
+    now: Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ class Errand:
     playbook: Playbook
     host: Host
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of an undo: why it could not be done, or nothing."""
+
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +84,33 @@ class _Over(Exception):
         self.because, self.trouble, self.spared = because, trouble, spared
 
 
-def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins, now: Now) -> Carried:
+def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins) -> Carried:
     """Carry out a playbook's tasks until one fails for good, and return what came of them."""
-    worker = _Worker(errand, hand, journal, reins, now, dict(errand.values))
+    worker = _Worker(errand, hand, journal, reins, dict(errand.values))
     try:
         failure = worker.tasks(errand.playbook.steps, (), hide=False)
     except _Over as over:
         spared = over.spared and not worker.acted_ms
-        return Carried(now(), worker.acted_ms, trouble=over.trouble, stopped=over.because, spared=spared)
-    return Carried(now(), worker.acted_ms, trouble=failure.sentence if failure else "")
+        return worker.done(trouble=over.trouble, stopped=over.because, spared=spared)
+    return worker.done(trouble=failure.sentence if failure else "")
+
+
+def undo(run: str, done: Carried, hand: CarriesOut, journal: Journal, reins: Reins) -> Undone:
+    """Take back what a run had changed, as far as it goes, and return what went wrong."""
+    trouble = ""
+    for number, step in enumerate(done.undo, done.steps + 1):
+        because = reins.halted()
+        if because:
+            return Undone(because)
+        try:
+            journal.intend(run, number, f"undo: {step}", reins.now())
+            result = hand.carry_out(step, reins.halted, run)
+            journal.note(run, number, result, reins.now())
+        except JournalLost as lost:
+            return Undone(str(lost))
+        if not result.ok and vital(step):
+            trouble = trouble or f"{step}: {result.reason}"
+    return Undone(trouble)
 
 
 def given(alert: Alert, host: Host) -> dict[str, Value]:
@@ -109,10 +135,15 @@ class _Worker:
     hand: CarriesOut
     journal: Journal
     reins: Reins
-    now: Now
     values: dict[str, Value]
     acted_ms: int = 0
     number: int = 0
+    undo: list[tuple[Step, ...]] = field(default_factory=list)
+
+    def done(self, *, trouble: str = "", stopped: str = "", spared: bool = False) -> Carried:
+        """Return what came of it; what was done last is undone first."""
+        undo = tuple(step for steps in reversed(self.undo) for step in steps)
+        return Carried(self.reins.now(), self.acted_ms, trouble, stopped, spared, self.number, undo)
 
     def tasks(self, tasks: Tasks, when: tuple[Clause, ...], *, hide: bool) -> Failure | None:
         """Do these in their order, until one fails."""
@@ -168,31 +199,34 @@ class _Worker:
 
     def once(self, task: Task, turn: Turn, *, hide: bool) -> Told:
         """Take the steps of an action, until a vital one fails."""
-        began_ms, results = self.now(), []
+        began_ms, results = self.reins.now(), []
         failed = ""
+        back = tuple(task.action.undo(turn.options, self.errand.host))
         for index, step in enumerate(task.plan(turn, self.errand.host)):
             if index == 0 and self.reins.resolved():
                 raise _Over(spared=True)
             because = self.reins.halted() or (self.reins.leaving() if index == 0 else "")
             if because:
                 raise _Over(because=because)
+            if index == 0 and back:
+                self.undo.append(back)
             result = self.step(step, task.action.risk, hide=hide)
             results.append(result)
             if not result.ok and vital(step):
                 failed = f"step {self.number} ({HIDDEN if hide else step}) failed: {result.reason}"
                 break
-        return Told.of(results, failed, began_ms, self.now())
+        return Told.of(results, failed, began_ms, self.reins.now())
 
     def step(self, step: Step, risk: Risk, *, hide: bool) -> Result:
         """Write a step down, take it, and write down what came of it."""
         self.number += 1
         try:
-            self.journal.intend(self.errand.run, self.number, HIDDEN if hide else str(step), self.now())
+            self.journal.intend(self.errand.run, self.number, HIDDEN if hide else str(step), self.reins.now())
             if risk is not Risk.READ_ONLY:
-                self.acted_ms = self.acted_ms or self.now()
+                self.acted_ms = self.acted_ms or self.reins.now()
             result = self.hand.carry_out(step, self.reins.halted, self.errand.run)
             kept = replace(result, output=HIDDEN, diff="") if hide else result
-            self.journal.note(self.errand.run, self.number, kept, self.now())
+            self.journal.note(self.errand.run, self.number, kept, self.reins.now())
         except JournalLost as lost:
             raise _Over(trouble=f"step {self.number} ({HIDDEN if hide else step}) stopped: {lost}") from None
         if result.stopped:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from model.alert import Alert, AlertState
 from model.outcome import Outcome, Remedy
 from remediations.playbook import Playbook
-from remediations.run import Run, Stage
+from remediations.run import Carried, Run, Stage
 from remediations.verify import turns_ms
 
 RECURRENCE_MS = 3_600_000
 ASK_FIRST_MS = 20
 ASK_LONGEST_MS = 5_000
+NO_HELP = frozenset({Outcome.FAILED, Outcome.INEFFECTIVE, Outcome.HARMFUL})
 
 
 @dataclass(slots=True)
@@ -21,7 +22,8 @@ class Case:
     """An alert's case; it outlives the alert by the time in which it may recur.
 
     ``retry_at_ms`` is when the guards are asked again. ``ask_at_ms`` is when fresh samples are asked
-    for again while the effect of a run is awaited. ``resolved`` is heard by the worker.
+    for again while the effect of a run is awaited. ``resolved`` is heard by the worker. ``carried`` is what
+    the run did, until its undo is done.
     """
 
     alert: Alert
@@ -30,6 +32,8 @@ class Case:
     playbook: Playbook | None = None
     run: Run | None = None
     asking: bool = False
+    carried: Carried | None = None
+    undoing: bool = False
     retry_at_ms: int | None = None
     ask_at_ms: int = 0
     ask_after_ms: int = ASK_FIRST_MS
@@ -48,7 +52,7 @@ class Case:
     @property
     def busy(self) -> bool:
         """Whether a run holds its target."""
-        return self.acting or self.verifying
+        return self.acting or self.verifying or self.undoing
 
     @property
     def retries(self) -> bool:
@@ -59,7 +63,7 @@ class Case:
     @property
     def failed(self) -> bool:
         """Whether this episode had a run that did not help."""
-        return self.run is not None and self.run.outcome in (Outcome.FAILED, Outcome.INEFFECTIVE)
+        return self.run is not None and self.run.outcome in NO_HELP
 
     def recurs(self, now_ms: int) -> bool:
         """Tell whether a fix did not last."""

@@ -11,6 +11,7 @@ from model.alert import Alert, AlertState
 from model.outcome import Outcome
 from model.step import HumanAct
 from remediations.attempt import Attempt
+from remediations.breaker import State, replayed
 from remediations.playbook import Mode, Never, Playbook
 
 RUNS_AT_ONCE_MAX: Final = 4
@@ -45,6 +46,7 @@ class Facts:
     under_way: int = 0
     human: HumanAct | None = None
     pauses: Mapping[str, str] = field(default_factory=dict)
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,20 @@ def _alone(asked: Question) -> Refused | None:
     return None
 
 
+def _breaker(asked: Question) -> Refused | None:
+    """Keep what does not help from trying on; after its time, one run may prove itself if somebody agrees."""
+    breaker = replayed(asked.history, asked.playbook.guard.breaker).at(asked.now_ms)
+    if breaker.state is State.CLOSED:
+        return None
+    name, outcomes = asked.playbook.playbook, ", ".join(one.outcome or "" for one in breaker.tries)
+    if breaker.state is State.OPEN:
+        sentence = f"{name} is stopped until {clock(breaker.until_ms)}, because it did not help ({outcomes})"
+        return Refused(sentence, breaker.until_ms)
+    if asked.facts.approved:
+        return None
+    return Refused(f"{name} did not help ({outcomes}); one run may prove itself once somebody approves it")
+
+
 def _human(asked: Question) -> Refused | None:
     human = asked.facts.human
     if human is None or Never.HUMAN_INTENT not in asked.playbook.guard.never_when:
@@ -161,6 +177,7 @@ GUARDS: Final[tuple[Callable[[Question], Refused | None], ...]] = (
     _alone,
     _cooldown,
     _budget,
+    _breaker,
     _human,
 )
 

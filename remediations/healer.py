@@ -21,7 +21,7 @@ from model.plugin import Unplannable
 from model.step import Host, HumanAct
 from remediations import guard
 from remediations import run as runs
-from remediations.carrying import Answers, Errand, Reins, ask, carry, given
+from remediations.carrying import Answers, Errand, Reins, Undone, ask, carry, given, undo
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
 from remediations.guard import RUNS_AT_ONCE_MAX, Facts, Refused
 from remediations.hand import POLL_S, Hand
@@ -30,16 +30,22 @@ from remediations.playbook import Mode, Otherwise, Playbook, answering
 from remediations.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
 from remediations.verify import judged
 
-HISTORY_MS: Final = 24 * 3_600_000
+HISTORY_MS: Final = 7 * 24 * 3_600_000
 KEPT_MS: Final = 90 * 24 * 3_600_000
 TIDY_EVERY_MS: Final = 60_000
 JOURNAL_RETRY_MS: Final = 15_000
 LEAVING_S: Final = 5.0
 LEAVING: Final = "the agent is stopping"
 
+Job = Answers | Carried | Undone
+
 
 def _no_pauses() -> Mapping[str, str]:
     return {}
+
+
+def _nothing_worse(_alert: Alert, _since_ms: int) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class Surroundings:
     samples now; it is called again at growing distances until the run is judged.
     ``on_change`` says that a remedy changed, ``wake`` that ``tick`` should be called now. ``stopped``
     is the kill switch's sentence or ''. ``pauses`` maps ``maintenance`` and ``freeze``, while they
-    hold, to a sentence.
+    hold, to a sentence. ``worse(alert, since_ms)`` names an alert of the same service that is graver and
+    began to fire since then, or is ''.
     """
 
     judge_effect: Callable[[Playbook, Alert, int, int], bool | None]
@@ -62,6 +69,7 @@ class Surroundings:
     now: Callable[[], int]
     host: Host
     pauses: Callable[[], Mapping[str, str]] = field(default=_no_pauses)
+    worse: Callable[[Alert, int], str] = field(default=_nothing_worse)
 
 
 class Healer:
@@ -76,8 +84,8 @@ class Healer:
         self._around = around
         self._cases: dict[Labels, Case] = {}
         self._pool = ThreadPoolExecutor(RUNS_AT_ONCE_MAX, thread_name_prefix="step")
-        self._jobs: set[Future[Answers | Carried]] = set()
-        self._done: queue.SimpleQueue[tuple[Case, Future[Answers | Carried]]] = queue.SimpleQueue()
+        self._jobs: set[Future[Job]] = set()
+        self._done: queue.SimpleQueue[tuple[Case, Future[Job]]] = queue.SimpleQueue()
         self._leaving = threading.Event()
         self._ending = threading.Event()
         self._ticked_ms = 0
@@ -230,22 +238,25 @@ class Healer:
             self._refuse(case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS))
             return
         case.run, case.resolved = run, threading.Event()
-        reins = Reins(self._halted, self._left, case.resolved.is_set, self._pause)
+        reins = self._reins(case)
         errand = Errand(run.id, playbook, self._around.host, given(case.alert, self._around.host))
-        self._submit(case, lambda: carry(errand, self._hand, self._journal, reins, self._around.now))
+        self._submit(case, lambda: carry(errand, self._hand, self._journal, reins))
         self._tell(case, runs.remedy(run))
 
-    def _submit(self, case: Case, work: Callable[[], Answers | Carried]) -> None:
-        job: Future[Answers | Carried] = self._pool.submit(work)
+    def _reins(self, case: Case) -> Reins:
+        return Reins(self._halted, self._left, case.resolved.is_set, self._pause, self._around.now)
+
+    def _submit(self, case: Case, work: Callable[[], Job]) -> None:
+        job: Future[Job] = self._pool.submit(work)
         self._jobs.add(job)
         job.add_done_callback(lambda done: self._hand_in(case, done))
 
-    def _hand_in(self, case: Case, job: Future[Answers | Carried]) -> None:
+    def _hand_in(self, case: Case, job: Future[Job]) -> None:
         """Called by a worker when it is done."""
         self._done.put((case, job))
         self._around.wake()
 
-    def _finish(self, case: Case, job: Future[Answers | Carried], now_ms: int) -> None:
+    def _finish(self, case: Case, job: Future[Job], now_ms: int) -> None:
         """Take in what a worker did; a bug in it is raised here, after its run was closed."""
         self._jobs.discard(job)
         case.asking, run, playbook = False, case.run, case.playbook
@@ -256,11 +267,17 @@ class Healer:
             reason = f"a bug ended the run: {job.exception()!r}"
             self._turn(case, runs.closed(run, playbook.otherwise, Outcome.FAILED, reason, now_ms))
         done = job.result()
-        if not isinstance(done, Carried):
+        if isinstance(done, tuple):
             self._decide(case, now_ms, playbook.human(done), asked=True)
             return
         assert run is not None, "steps are only carried for a run"
-        self._turn(case, runs.carried(run, playbook, done))
+        if isinstance(done, Undone):
+            case.undoing, case.carried = False, None
+            self._turn(case, runs.undone(run, done.trouble))
+        else:
+            case.carried = done
+            self._turn(case, runs.carried(run, playbook, done))
+            self._take_back(case)
         if case.verifying:
             self._await(case, now_ms)
         elif case.retries:
@@ -278,13 +295,22 @@ class Healer:
         run, playbook = case.run, case.playbook
         assert run is not None, "only a run is verified"
         assert playbook is not None, "a run has a playbook"
+        worse = self._around.worse(case.alert, run.acted_ms) if run.acted_ms else ""
         gone = self._around.judge_effect(playbook, case.alert, run.done_ms, now_ms)
-        after = judged(run, playbook, gone, now_ms)
+        after = runs.harmed(run, playbook, worse, now_ms) if worse else judged(run, playbook, gone, now_ms)
         if after != run:
             self._turn(case, after)
+            self._take_back(case)
         self._ask_fresh(case, now_ms)
         if case.retries:
             case.retry_at_ms = now_ms
+
+    def _take_back(self, case: Case) -> None:
+        """Undo what a run changed, where it did not help."""
+        run, done, reins = case.run, case.carried, self._reins(case)
+        if run is not None and done is not None and done.undo and case.failed:
+            case.undoing = True
+            self._submit(case, lambda: undo(run.id, done, self._hand, self._journal, reins))
 
     def _propose(self, case: Case, playbook: Playbook, steps: str) -> None:
         word = "observes" if playbook.mode is Mode.OBSERVE else "proposes"

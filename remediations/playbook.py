@@ -15,6 +15,7 @@ from model.matcher import Matchers
 from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
 from model.step import Host, HumanAct, Result, Risk, Step
 from model.yaml_tree import Node, Scalar
+from remediations.breaker import USUAL, BreakerTerms
 from remediations.task import GIVEN, NESTING_MAX, TASKS_MAX, Task, Tasks, Turn
 
 VERIFY_MAX: Final = Duration(24 * 3_600_000)
@@ -114,6 +115,7 @@ class Guard:
     at_most: Budget = Budget(3, Duration(3_600_000))
     hosts_at_once: Share | None = None
     never_when: tuple[Never, ...] = tuple(Never)
+    breaker: BreakerTerms = USUAL
 
 
 @dataclass(frozen=True, slots=True)

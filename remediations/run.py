@@ -8,6 +8,7 @@ from enum import StrEnum
 from model.alert import Alert
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
+from model.step import Step
 from remediations.playbook import Otherwise, Playbook
 
 REASON_CHARACTERS_MAX = 500
@@ -56,7 +57,8 @@ class Carried:
     """What became of a run's steps: ``acted_ms`` is 0 when nothing that changes the host was begun.
 
     ``trouble`` is set where a step failed, ``stopped`` where the kill switch ended it, and ``spared``
-    where the alert resolved before anything was changed.
+    where the alert resolved before anything was changed. ``steps`` counts what was taken, ``undo`` would take
+    it back, in this order.
     """
 
     done_ms: int
@@ -64,6 +66,8 @@ class Carried:
     trouble: str = ""
     stopped: str = ""
     spared: bool = False
+    steps: int = 0
+    undo: tuple[Step, ...] = ()
 
 
 def begun(playbook: Playbook, alert: Alert, now_ms: int) -> Run:
@@ -124,6 +128,18 @@ def closed(run: Run, otherwise: Otherwise, outcome: Outcome, reason: str, now_ms
         escalate=otherwise is Otherwise.ESCALATE and outcome is not Outcome.FIXED,
         ended_ms=now_ms,
     )
+
+
+def harmed(run: Run, playbook: Playbook, worse: str, now_ms: int) -> Run:
+    """Return the run ended as harmful: something worse began after its first step."""
+    reason = f"{worse} began to fire after {playbook.playbook} had acted"
+    return closed(run, playbook.otherwise, Outcome.HARMFUL, reason, now_ms)
+
+
+def undone(run: Run, trouble: str) -> Run:
+    """Return a closed run that tells whether what it had changed was taken back."""
+    told = f"it could not be undone: {trouble}" if trouble else "what it had changed was undone"
+    return replace(run, reason=f"{run.reason[: REASON_CHARACTERS_MAX // 2]}; {told}"[:REASON_CHARACTERS_MAX])
 
 
 def remedy(run: Run) -> Remedy:

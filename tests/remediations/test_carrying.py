@@ -57,10 +57,12 @@ class Stage:
         run = begun(book, stage.alert(), NOW_MS)
         self.journal.save(run)
         self.run = run.id
-        reins = Reins(lambda: self.halted, lambda: "", lambda: self.resolved, self.waited_s.append)
+        reins = Reins(
+            lambda: self.halted, lambda: "", lambda: self.resolved, self.waited_s.append, lambda: NOW_MS
+        )
         host = Host(has_systemd=False)
         errand = Errand(run.id, book, host, given(stage.alert(), host))
-        return carry(errand, self.hand, self.journal, reins, lambda: NOW_MS)
+        return carry(errand, self.hand, self.journal, reins)
 
 
 @pytest.fixture
