@@ -8,18 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+import probes.net
 import remediations.playbooks
 import rules.packs
 from agent import files
+from agent.bundle import BUNDLE_NAME, HostBundle
 from agent.freeze import Freeze
+from agent.modules import told
+from agent.ping_config import NO_OTHER_PINGS, Pings
+from agent.unusual import USUAL, UnusualTerms
 from model.address import Listen, WebAddress
-from model.decode import MISSING, Decoder, Missing, decode, nearest
+from model.decode import MISSING, Decoder, Missing, nearest
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem, Rejected
 from model.plugin import AnyProbe
 from model.yaml_tree import FILE_BYTES_MAX, Node, Scalar, read_tree
 from model.yaml_tree import Mapping as MappingNode
 from probes import PROBES
+from probes.net.modules import DEFAULT as DEFAULT_MODULES
+from probes.net.modules import Module, load_modules
+from probes.net.networks import METADATA, Network
 from remediations.playbook import Playbook, load_playbook
 from rules.file import RuleFile, compiled_for, load_rules
 from rules.promql import Compat, Query, compile_query
@@ -32,6 +40,7 @@ PACKS: Final = ("host", "availability", "self")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _COMMON: Final = ("name", "every", "timeout", "labels")
 _BY_NAME: Final[dict[str, AnyProbe]] = {probe.name: probe for probe in PROBES}
+_KINDS: Final = (*_BY_NAME, BUNDLE_NAME)
 
 Loaded = TypeVar("Loaded")
 
@@ -72,27 +81,89 @@ class ProbeEntry:
         """Read a mapping with one probe's name as a key, and the keys that all probes share."""
         if not isinstance(node, MappingNode):
             raise Misfit("expected a probe", "write it like - http: {target: http://127.0.0.1:8080/}")
-        kinds = [(key, child) for key, child in node.pairs if key.text not in _COMMON]
-        known = [(key, child) for key, child in kinds if key.text in _BY_NAME]
-        for key, _ in kinds:
-            if key.text not in _BY_NAME:
-                decoder.refuse(
-                    key.place, f"unknown probe {key.text!r}", nearest(key.text, [*_BY_NAME, *_COMMON])
-                )
-        if len(known) != 1:
-            if len(known) > 1 or not kinds:
-                raise Misfit("exactly one probe belongs in each item", f"name one of {', '.join(_BY_NAME)}")
-            return MISSING  # the unknown name is already noted
-        probe = _BY_NAME[known[0][0].text]
-        child = known[0][1]
-        empty = isinstance(child, Scalar) and not child.text
-        options = decoder.record(MappingNode((), child.place) if empty else child, probe.options)
+        named = _kind_of(node, decoder)
+        if named is None:
+            return MISSING  # noted already
+        probe = _BY_NAME[named[0].text]
+        options = decoder.record(named[1], probe.options)
         common = _Common.read(node, decoder)
         if options is MISSING or common is None:
             return MISSING  # noted above
         every, timeout = common.bounds(probe)
         name = common.name or probe.named(options)
         return cls(probe, options, name, every, timeout, common.labels.each, node.place)
+
+
+def _kind_of(node: MappingNode, decoder: Decoder) -> tuple[Scalar, Node] | None:
+    """Return the one key of an item that is no key of all probes, with its value; None if it is unknown."""
+    kinds = [(key, child) for key, child in node.pairs if key.text not in _COMMON]
+    known = [(key, child) for key, child in kinds if key.text in _KINDS]
+    for key, _ in kinds:
+        if key.text not in _KINDS:
+            decoder.refuse(key.place, f"unknown probe {key.text!r}", nearest(key.text, [*_KINDS, *_COMMON]))
+    if len(known) > 1 or not kinds:
+        raise Misfit("exactly one probe belongs in each item", f"name one of {', '.join(_KINDS)}")
+    for key, child in known:
+        empty = isinstance(child, Scalar) and not child.text
+        return key, MappingNode((), child.place) if empty else child
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item under ``probes:``: a probe, or all those of the host together."""
+
+    entries: tuple[ProbeEntry, ...]
+    bundled: bool
+    place: Place
+
+    @classmethod
+    def decode(cls, node: Node, decoder: Decoder) -> _Item | Missing:
+        if isinstance(node, MappingNode) and node.get(BUNDLE_NAME) is not None:
+            return cls._bundle(node, decoder)
+        entry = ProbeEntry.decode(node, decoder)
+        return MISSING if entry is MISSING else cls((entry,), bundled=False, place=entry.place)
+
+    @classmethod
+    def _bundle(cls, node: MappingNode, decoder: Decoder) -> _Item | Missing:
+        named = _kind_of(node, decoder)
+        bundle = MISSING if named is None else decoder.record(named[1], HostBundle)
+        common = _Common.read(node, decoder)
+        if bundle is MISSING or common is None:
+            return MISSING  # noted already
+        if common.name:
+            raise Misfit(f"{BUNDLE_NAME} stands for many probes", "leave out the name", key="name")
+        shared = (common.labels.each, node.place)
+        entries = (
+            ProbeEntry(probe, bundle.options(probe), probe.name, *common.bounds(probe), *shared)
+            for probe in bundle.probes()
+        )
+        return cls(tuple(entries), bundled=True, place=node.place)
+
+
+class ProbeEntries(tuple[ProbeEntry, ...]):
+    """A list of probes; ``host`` among them stands for all that look at the host itself."""
+
+    __slots__ = ()
+
+    @classmethod
+    def decode(cls, node: Node, decoder: Decoder) -> ProbeEntries | Missing:
+        """Read the list; an item of its own holds in place of the same probe in ``host``."""
+        items: tuple[_Item, ...] | Missing = decoder.value(node, tuple[_Item, ...])
+        if items is MISSING:
+            return MISSING
+        for again in [item for item in items if item.bundled][1:]:
+            decoder.refuse(again.place, f"{BUNDLE_NAME} stands here twice", "keep one of them")
+        alone = {entry.probe.name for item in items if not item.bundled for entry in item.entries}
+        return cls(
+            entry
+            for item in items
+            for entry in item.entries
+            if not (item.bundled and entry.probe.name in alone)
+        )
+
+
+_NO_PROBES: Final = ProbeEntries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +225,9 @@ class AgentConfig:
     instance: str = ""
     labels: LabelMap = LabelMap({})
     listen: Listen = Listen("127.0.0.1", 9465)
+    pings: Pings = NO_OTHER_PINGS
+    modules: tuple[str, ...] = ()
+    refused_targets: tuple[Network, ...] = METADATA
     desks: tuple[WebAddress, ...] = ()
     rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
@@ -167,7 +241,8 @@ class AgentConfig:
     log_bytes_max: int = 256 << 20
     freezes: tuple[Freeze, ...] = ()
     doubt: DoubtTerms = TRUST
-    probes: tuple[ProbeEntry, ...] = ()
+    unusual: UnusualTerms = USUAL
+    probes: ProbeEntries = _NO_PROBES
     place: Place = Place("")
 
     def __post_init__(self) -> None:
@@ -175,7 +250,7 @@ class AgentConfig:
             sentence = f"evaluation_interval: {self.evaluation_interval} is out of range"
             raise Misfit(sentence, f"choose {EVERY_MIN} to {EVERY_MAX}", key="evaluation_interval")
         if not self.probes:
-            raise Misfit("there is no probe", "add at least one under probes:, like - cpu: {}")
+            raise Misfit("there is no probe", "add at least one under probes:, like - host: {}")
         if not 1 <= self.threads_max <= 256:
             raise Misfit("threads_max is out of range", "choose 1 to 256", key="threads_max")
 
@@ -188,6 +263,7 @@ class Installation:
     rule_files: tuple[RuleFile, ...]
     playbooks: tuple[Playbook, ...]
     effects: Mapping[str, Query] = field(default_factory=dict)  # verify.expr by playbook name
+    modules: Mapping[str, Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +272,7 @@ class _Named:
 
     rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     place: Place = Place("")
 
 
@@ -204,13 +281,14 @@ def load(path: Path) -> Installation:
     data = files.read(path, FILE_BYTES_MAX)
     problems: list[Problem] = []
     config: AgentConfig | None = None
+    named = _named(data, str(path))
+    base = path.resolve().parent
+    modules = _modules(named, base, problems)
     try:
-        config = decode(data, str(path), AgentConfig)
+        config = _decoded(data, str(path), modules)
         problems += [*_twins(config), *_strangers(config)]
     except Rejected as refused:
         problems += refused.problems
-    named = _named(data, str(path))
-    base = path.resolve().parent
     rule_files = _each(named.rules, base, rules.packs.__path__[0], named.place, load_rules, problems)
     playbooks = _each(
         named.playbooks, base, remediations.playbooks.__path__[0], named.place, load_playbook, problems
@@ -221,7 +299,32 @@ def load(path: Path) -> Installation:
     # A subquery that names no step takes the evaluation interval, as in Prometheus.
     step_ms = config.evaluation_interval.ms
     stepped = tuple(compiled_for(file, step_ms, config.compat) for file in rule_files)
-    return Installation(config, stepped, tuple(playbooks), effects)
+    return Installation(config, stepped, tuple(playbooks), effects, modules)
+
+
+def _decoded(data: bytes, file: str, modules: Mapping[str, Module]) -> AgentConfig:
+    """Return agent.yaml, where each probe that names a module is told by it."""
+    tree, problems = read_tree(data, file)
+    decoder = Decoder()
+    tree, decoder.problems[:] = told(tree, modules, problems)
+    config = decoder.value(tree, AgentConfig)
+    if decoder.problems:
+        raise Rejected(tuple(decoder.problems))
+    assert isinstance(config, AgentConfig), "what is missing was noted as a problem"
+    return config
+
+
+def _modules(named: _Named, base: Path, problems: list[Problem]) -> dict[str, Module]:
+    """Return the modules of all files by name, or where no file is named, those that are shipped."""
+    if not named.modules:
+        return load_modules(DEFAULT_MODULES, "modules")
+    modules: dict[str, Module] = {}
+    for each in _each(named.modules, base, probes.net.__path__[0], named.place, load_modules, problems):
+        for name in sorted(modules.keys() & each.keys()):
+            sentence = f"the module {name!r} is defined in two files"
+            problems.append(Problem(each[name].section.place, sentence, "rename one of them"))
+        modules |= each
+    return modules
 
 
 def _named(data: bytes, file: str) -> _Named:
@@ -229,7 +332,7 @@ def _named(data: bytes, file: str) -> _Named:
     decoder = Decoder()
     named: object = MISSING
     if isinstance(tree, MappingNode):
-        pairs = tuple(pair for pair in tree.pairs if pair[0].text in ("rules", "playbooks"))
+        pairs = tuple(pair for pair in tree.pairs if pair[0].text in ("rules", "playbooks", "modules"))
         named = decoder.record(MappingNode(pairs, tree.place), _Named)
     return named if isinstance(named, _Named) else _Named(rules=())
 

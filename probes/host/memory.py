@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host.roots import Nothing, this_host
+from probes.host.roots import Procfs, this_host
 
 _KILOBYTES: Final = """
     MemTotal MemFree MemAvailable Buffers Cached SwapCached SwapTotal SwapFree Zswap Zswapped
@@ -42,9 +41,9 @@ def parse(meminfo: str) -> Iterator[Sample]:
             yield _LINES[key](int(number) * (1024 if unit else 1))
 
 
-def run(_options: Nothing, _deadline: Deadline) -> Iterator[Sample]:
+def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     """Yield the memory of this host."""
-    return parse(Path("/proc/meminfo").read_text("ascii"))
+    return parse(options.procfs.text("meminfo"))
 
 
-PROBE = Probe("memory", Nothing, run, tuple(_LINES.values()), job="node", target=this_host)
+PROBE = Probe("memory", Procfs, run, tuple(_LINES.values()), job="node", target=this_host)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
-from probes.host.roots import Nothing, this_host
+from probes.host.roots import Procfs, this_host
 
 BOOT_TIME = Metric("node_boot_time_seconds", "When the host booted, in seconds since 1970.")
 CONTEXT_SWITCHES = Metric("node_context_switches_total", "Context switches.", "counter")
@@ -35,9 +34,9 @@ def parse(stat: str) -> Iterator[Sample]:
             yield _LINES[name](float(rest.split(" ", 1)[0]))
 
 
-def run(_options: Nothing, _deadline: Deadline) -> Iterator[Sample]:
+def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     """Yield the totals of this host."""
-    return parse(Path("/proc/stat").read_text("ascii"))
+    return parse(options.procfs.text("stat"))
 
 
-PROBE = Probe("stat", Nothing, run, tuple(_LINES.values()), job="node", target=this_host)
+PROBE = Probe("stat", Procfs, run, tuple(_LINES.values()), job="node", target=this_host)
