@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,9 +20,12 @@ COMMAND_BYTES_MAX: Final = 65536
 FDS_MAX: Final = 100_000
 THREADS_ASKED_MAX: Final = 256
 NAME_BYTES_MAX: Final = 15  # the kernel cuts a process name there
+SMALL_FILE_BYTES_MAX: Final = 65536
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_FD_LIMIT: Final = re.compile(rb"^Max open files +([0-9]{1,19}) ", re.MULTILINE)
+_KB: Final = re.compile(rb"^(Pss|Private_[A-Za-z]+): +([0-9]{1,15}) kB$", re.MULTILINE)
 _PID: Final = re.compile(rb"\s*([1-9][0-9]{0,6})\s*")
 
 
@@ -140,19 +142,51 @@ def children(one: Process, root: Path = PROC) -> list[Process]:
     return [child for child in found if child is not None]
 
 
-def open_fds(pids: Iterable[int], root: Path = PROC) -> int | None:
-    """Return how many files these processes hold open; None where that may not be seen."""
-    total = 0
-    for pid in pids:
-        folder = root / str(pid) / "fd"
-        try:
-            # Since Linux 6.2 the size of the folder is their number.
-            total += folder.stat().st_size or len(_names(folder, FDS_MAX))
-        except PermissionError:
-            return None
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return total
+def open_fds(pid: int, root: Path = PROC) -> int | None:
+    """Return how many files a process holds open, 0 for one that is gone; None where that may not be seen."""
+    folder = root / str(pid) / "fd"
+    try:
+        # Since Linux 6.2 the size of the folder is their number.
+        return folder.stat().st_size or len(_names(folder, FDS_MAX))
+    except PermissionError:
+        return None
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def max_fds(pid: int, root: Path = PROC) -> int | None:
+    """Return how many files a process may hold open; None where there is no limit, or it may not be seen."""
+    found = _FD_LIMIT.search(_small(pid, "limits", root))
+    return int(found[1]) if found else None
+
+
+def shares(pid: int, root: Path = PROC) -> tuple[int, int]:
+    """Return the proportional and the unique set size in bytes; the kernel walks all pages for them.
+
+    What a process shares with others counts in the first for its part, and not at all in the second.
+    """
+    pss = uss = 0
+    for name, number in _KB.findall(_small(pid, "smaps_rollup", root)):
+        if name == b"Pss":
+            pss = int(number) * 1024
+        else:
+            uss += int(number) * 1024
+    return pss, uss
+
+
+def control_groups(pid: int, root: Path = PROC) -> frozenset[str]:
+    """Return the paths of a process's control groups, one for each hierarchy (cgroups(7))."""
+    lines = _small(pid, "cgroup", root).decode("utf-8", "replace").split("\n")
+    return frozenset(line.split(":", 2)[2] for line in lines if line.count(":") >= 2)
+
+
+def _small(pid: int, name: str, root: Path) -> bytes:
+    """Return one of the files of a process; nothing where it is gone."""
+    try:
+        with (root / str(pid) / name).open("rb") as file:
+            return file.read(SMALL_FILE_BYTES_MAX)
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _names(folder: Path, names_max: int) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -122,8 +123,29 @@ def test_a_program_replaced_by_an_upgrade_keeps_its_path(tmp_path: Path) -> None
 
 
 def test_open_files_are_counted_on_old_kernels_too(tmp_path: Path) -> None:
-    assert (proc.open_fds([os.getpid()]) or 0) >= 3
-    assert proc.open_fds([7], tmp_path) == 0
+    assert (proc.open_fds(os.getpid()) or 0) >= 3
+    assert proc.open_fds(7, tmp_path) == 0
+
+
+def test_the_limit_of_open_files_is_read_where_there_is_one(tmp_path: Path) -> None:
+    assert proc.max_fds(os.getpid()) == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/limits").write_text(
+        "Limit  Soft Limit\nMax open files            unlimited            unlimited\n"
+    )
+    assert proc.max_fds(7, tmp_path) is None
+    assert proc.max_fds(8, tmp_path) is None
+
+
+def test_memory_that_is_shared_counts_in_part(tmp_path: Path) -> None:
+    pss, uss = proc.shares(os.getpid())
+    assert pss >= uss > 1 << 20
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/smaps_rollup").write_text(
+        "Rss: 99 kB\nPss: 30 kB\nPrivate_Clean: 4 kB\nPrivate_Dirty: 6 kB\n"
+    )
+    assert proc.shares(7, tmp_path) == (30720, 10240)
+    assert proc.shares(8, tmp_path) == (0, 0)
 
 
 def test_a_table_without_the_first_process_is_not_trusted(tmp_path: Path) -> None:

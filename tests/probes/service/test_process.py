@@ -16,14 +16,17 @@ from model.decode import decode
 from model.misfit import Rejected
 from model.plugin import FileChange, ProcessExit
 from probes.pattern import Pattern
-from probes.service import proc, process
-from probes.service.process import Options
+from probes.service import group, proc, process
+from probes.service.group import Finder, Group, Options, Written
+from probes.service.process import Past
+from tests.probes.service.servers import until
 from tests.probes.targets import values, within
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 COUNT = 'beforehand_process_count{group="g"}'
 ZOMBIES = 'beforehand_process_zombies{group="g"}'
+RESTARTS = 'beforehand_process_restarts_total{group="g"}'
 PIDFILE = 'beforehand_process_pidfile{group="g"}'
 
 
@@ -52,11 +55,11 @@ def program(tmp_path: Path) -> str:
 
 
 def look(options: Options) -> dict[str, float]:
-    return values(process.run(options, within(5)))
+    return values(process.begin(options)(within(5)))
 
 
 def wishes(options: Options) -> list[object]:
-    return [told for told in process.run(options, within(5)) if isinstance(told, ProcessExit | FileChange)]
+    return [told for told in process.begin(options)(within(5)) if isinstance(told, ProcessExit | FileChange)]
 
 
 def until_dead(pid: int) -> None:
@@ -91,6 +94,7 @@ def test_a_killed_process_is_gone_and_only_counts_are_told(start: Start, program
         COUNT: 0,
         ZOMBIES: 0,
         'beforehand_process_children{group="g"}': 0,
+        RESTARTS: 0,
     }
 
 
@@ -184,19 +188,25 @@ def test_a_pidfile_that_names_another_program_does_not_count(
     assert look(Options("g", pidfile=pidfile, command=Pattern("redis-server")))[COUNT] == 0
 
 
-def test_a_reused_process_id_does_not_count(tmp_path: Path) -> None:
-    path = str(tmp_path / "pid")
-    first = process.Written(b"7\n", 1000, 50.0)
-    assert not process._reused(path, first)
-    assert not process._reused(path, first)
-    assert process._reused(path, process.Written(b"7\n", 1000, 90.0))
-    assert not process._reused(path, process.Written(b"7\n", 2000, 90.0))
+def test_a_reused_process_id_does_not_count() -> None:
+    finder = Finder(Options("g", pidfile="/run/x.pid"))
+    first = Written(b"7\n", 1000, 50.0)
+    assert not finder.reused(first)
+    assert not finder.reused(first)
+    assert finder.reused(Written(b"7\n", 1000, 90.0))
+    assert not finder.reused(Written(b"7\n", 2000, 90.0))
 
 
-def test_an_id_that_was_free_when_the_pidfile_was_seen_is_taken_by_another(tmp_path: Path) -> None:
-    path = str(tmp_path / "pid")
-    assert not process._reused(path, process.Written(b"7\n", 1000, None))
-    assert process._reused(path, process.Written(b"7\n", 1000, 90.0))
+def test_an_id_that_was_free_when_the_pidfile_was_seen_is_taken_by_another() -> None:
+    finder = Finder(Options("g", pidfile="/run/x.pid"))
+    assert not finder.reused(Written(b"7\n", 1000, None))
+    assert finder.reused(Written(b"7\n", 1000, 90.0))
+
+
+def test_two_groups_of_one_pidfile_remember_each_for_itself(tmp_path: Path) -> None:
+    options = Options("g", pidfile="/run/x.pid")
+    assert not Finder(options).reused(Written(b"7\n", 1000, 50.0))
+    assert not Finder(options).reused(Written(b"7\n", 1000, 90.0))
 
 
 def test_only_the_head_of_a_family_is_watched() -> None:
@@ -208,11 +218,11 @@ def test_only_the_head_of_a_family_is_watched() -> None:
         )
 
     table = {p.pid: p for p in (one(1, 0), one(5, 1), one(6, 5), one(7, 5, "Z"), one(8, 5), one(9, 1, "Z"))}
-    group = process.grouped(table, {5, 6, 7, 9})
-    assert [p.pid for p in group.members] == [5, 6]
-    assert [p.pid for p in group.mains] == [5]
-    assert [p.pid for p in group.children] == [6, 8]
-    assert group.zombies == 2
+    found = group.grouped(table, {5, 6, 7, 9})
+    assert [p.pid for p in found.members] == [5, 6]
+    assert [p.pid for p in found.mains] == [5]
+    assert [p.pid for p in found.children] == [6, 8]
+    assert found.zombies == 2
 
 
 def test_at_most_so_many_processes_are_watched(
@@ -229,6 +239,9 @@ def test_at_most_so_many_processes_are_watched(
     [
         (b"group: g", "f:1:1: nothing says which processes are meant; add pidfile:"),
         (b"{group: '', name: x}", "f:1:2: the group has no name"),
+        (b"{group: g, port: 65536}", "f:1:12: 65536 is not a port"),
+        (b"{group: g, unit: nginx}", "f:1:12: 'nginx' is not a unit"),
+        (b"{group: g, cgroup: x}", "f:1:12: 'x' is not an absolute path"),
         (b"{group: g, exe: nginx}", "f:1:12: 'nginx' is not an absolute path"),
         (b"{group: g, pidfile: run/x.pid}", "f:1:12: 'run/x.pid' is not an absolute path"),
         (b"{group: g, command: '('}", "f:1:22: '(' is not a regular expression"),
@@ -239,3 +252,106 @@ def test_a_group_that_cannot_be_found_is_refused(text: bytes, sentence: str) -> 
     with pytest.raises(Rejected) as refused:
         decode(text, "f", Options)
     assert str(refused.value).startswith(sentence)
+
+
+def test_a_group_found_by_its_port_is_whoever_listens_there(start: Start) -> None:
+    program = (
+        "import socket,os,time; s=socket.create_server(('127.0.0.1', 0));"
+        " print(s.getsockname()[1], flush=True); os.fork(); time.sleep(60)"
+    )
+    parent = start(sys.executable, "-c", program)
+    assert parent.stdout is not None
+    port = int(parent.stdout.readline())
+    until(lambda: look(Options("g", port=port))[COUNT] == 2, "the fork")
+    assert look(Options("g", port=port))['beforehand_process_children{group="g"}'] == 1
+    assert look(Options("g", port=port, name="nginx"))[COUNT] == 0
+    assert wishes(Options("g", port=port)) == [ProcessExit(parent.pid)]
+    for child in proc.children(proc.parse_stat(Path(f"/proc/{parent.pid}/stat").read_bytes())):
+        os.kill(child.pid, signal.SIGKILL)
+    parent.kill()
+    parent.wait()
+    assert look(Options("g", port=port))[COUNT] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "met"),
+    [
+        ({"unit": "web.service"}, True),
+        ({"unit": "web.servic.e"}, False),
+        ({"cgroup": "/system.slice/web.service"}, True),
+        ({"cgroup": "/system.slice/"}, True),
+        ({"cgroup": "/system.slice/web"}, False),
+        ({"cgroup": "/"}, True),
+        ({"unit": "web.service", "cgroup": "/user.slice"}, False),
+    ],
+)
+def test_a_process_belongs_to_its_control_group_and_to_those_above(
+    options: dict[str, str], met: bool
+) -> None:
+    paths = ["/system.slice/web.service/worker", "/"] if options.get("cgroup") == "/" else PATHS
+    assert group._is_in(Options("g", **options), paths) is met  # type: ignore[arg-type]  # texts only
+
+
+PATHS = ["/system.slice/web.service/worker"]
+
+
+def test_the_control_groups_of_this_process_are_read(tmp_path: Path) -> None:
+    assert all(path.startswith("/") for path in proc.control_groups(os.getpid()))
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_text("4:memory:/a:b\n0::/system.slice/web.service\nodd\n")
+    assert proc.control_groups(7, tmp_path) == {"/a:b", "/system.slice/web.service"}
+    assert proc.control_groups(8, tmp_path) == frozenset()
+
+
+def test_what_a_group_may_use_is_told_beside_what_it_uses(start: Start, program: str) -> None:
+    for _ in range(2):
+        start(program, "60")
+    told = look(Options("g", exe=program, memory=True))
+    fds, most = (told[f'beforehand_process_{name}_fds{{group="g"}}'] for name in ("open", "max"))
+    assert 6 <= fds < most
+    assert abs(told['beforehand_process_worst_fd_ratio{group="g"}'] - fds / most) < 0.01
+    assert (
+        0 < told['beforehand_process_uss_bytes{group="g"}'] <= told['beforehand_process_pss_bytes{group="g"}']
+    )
+    assert 'beforehand_process_pss_bytes{group="g"}' not in look(Options("g", exe=program))
+
+
+def test_a_main_process_in_place_of_another_is_a_restart(start: Start, program: str) -> None:
+    looking = process.begin(Options("g", exe=program))
+    first = start(program, "60")
+    assert values(looking(within(5)))[RESTARTS] == 0
+    first.kill()
+    first.wait()
+    assert values(looking(within(5)))[RESTARTS] == 0
+    start(program, "60")
+    assert values(looking(within(5)))[RESTARTS] == 1
+    assert values(looking(within(5)))[RESTARTS] == 1
+    start(program, "60")
+    assert values(looking(within(5)))[RESTARTS] == 1
+
+
+def one(pid: int, cpu_s: float, started_s: float = 1.0) -> proc.Process:
+    return proc.Process(pid, b"x", "S", 1, cpu_s, 1, started_s, 4096)
+
+
+def family(*members: proc.Process) -> Group:
+    return Group(members, members)
+
+
+def test_the_time_of_a_process_that_ended_stays_counted() -> None:
+    past = Past()
+    past.take(family(one(1, 100.0), one(2, 50.0)))
+    assert past.cpu_s == 150
+    past.take(family(one(2, 51.0)))
+    assert past.cpu_s == 151
+    past.take(Group())
+    past.take(family(one(2, 3.0, started_s=9.0)))
+    assert past.cpu_s == 154
+    assert past.restarts == 1
+
+
+def test_no_more_restarts_are_counted_than_processes_ended() -> None:
+    past = Past()
+    past.take(family(one(1, 0)))
+    past.take(family(*(one(pid, 0) for pid in range(2, 12))))
+    assert past.restarts == 1
