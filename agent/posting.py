@@ -22,11 +22,19 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the agent speaks: its labels, the lease of a firing alert, how often it repeats itself."""
+    """How the agent speaks: its labels and services, an alert's lease, how often it repeats itself."""
 
     external: Mapping[str, str]
     lease_ms: int
     resend_ms: int
+    services: tuple[str, ...] = ()
+
+    def marks(self, alert: Alert) -> dict[str, str]:
+        """Return what the desk is told beside an alert: the host, and once a minute what it serves."""
+        marks = {"beforehand_host": self.external.get("instance", "")}
+        if alert.name == "Watchdog" and self.services:
+            marks["beforehand_services"] = ",".join(self.services)
+        return marks
 
 
 def due(
@@ -49,7 +57,7 @@ def due(
         remedy = remedy_of(alert.labels)
         last = said.get(alert.labels)
         if last is None or _news(last, alert, remedy) or now_ms - last.at_ms >= terms.resend_ms:
-            found.append(Posting(alert, remedy, terms.external, terms.lease_ms))
+            found.append(Posting(alert, remedy, terms.external, terms.lease_ms, terms.marks(alert)))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,13 +20,15 @@ class Posting:
     """One alert with its remedy, as it is to be said to every desk.
 
     ``lease_ms`` is how long a receiver may believe that it still fires without hearing of it again:
-    four times the longer of evaluation interval and resend delay, as Prometheus does.
+    four times the longer of evaluation interval and resend delay, as Prometheus does. ``marks`` are
+    annotations by which the desk knows the host.
     """
 
     alert: Alert
     remedy: Remedy
     external: Mapping[str, str]
     lease_ms: int
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, now_ms: int) -> dict[str, Any]:
         """Return the JSON object; ``startsAt`` is when it fired, a resolved one ends when it resolved."""
@@ -35,7 +37,7 @@ class Posting:
         if alert.state is AlertState.RESOLVED and alert.resolved_at_ms is not None:
             ends_ms = alert.resolved_at_ms
         labels = {name: value for name, value in self.external.items() if name not in alert.labels}
-        annotations = {**alert.annotations, **self.remedy.annotations()}
+        annotations = {**alert.annotations, **self.remedy.annotations(), **self.marks}
         if alert.unknown_since_ms is not None:
             annotations["beforehand_unknown_since_ms"] = str(alert.unknown_since_ms)
             if now_ms - alert.unknown_since_ms >= UNKNOWN_AFTER_MS:

@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from desk import records, schema
 from desk.account import INCIDENTS_MAX, accounts, posted_form, rfc3339
-from desk.episode import Outcome, receive
-from desk.intake import BODY_BYTES_MAX, Refused, read_alerts, said
-from desk.store import Store
-from desk.telling import House
+from desk.counter import Counter, answer, body
+from desk.episode import receive
+from desk.intake import Refused, read_alerts, said
+from desk.lease_api import lease_routes
 from model.matcher import Matchers
 from model.misfit import Misfit
 
-BODY_S: Final = 10.0
 ALERTS_SHOWN_MAX: Final = 20_000
 FILTERS_MAX: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """Where requests come in: the store to ask, and whom to call when something is to be done."""
-
-    store: Store
-    house: House
-    clock: Callable[[], int]
-    woken: Callable[[Outcome], None]
-    healthy: Callable[[], bool]
 
 
 def staff_api(counter: Counter) -> list[Route]:
@@ -50,6 +36,7 @@ def staff_api(counter: Counter) -> list[Route]:
         Route("/api/v2/status", _status(counter), methods=["GET"]),
         Route("/api/v1/incidents", _incidents(counter), methods=["GET"]),
         Route("/api/v1/incidents/{id}", _incident(counter), methods=["GET"]),
+        *lease_routes(counter),
         Route("/-/healthy", _healthy(counter), methods=["GET"]),
         Route("/-/ready", _healthy(counter), methods=["GET"]),
     ]
@@ -60,51 +47,35 @@ def _post_alerts(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
         """Answer 200 only when every sound alert is durable, and with all that follows from it."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            return _json("the content type must be application/json", 415)
+            return answer("the content type must be application/json", 415)
         now_ms = counter.clock()
         try:
-            taken = read_alerts(await _body(request), now_ms)
+            taken = read_alerts(await body(request), now_ms)
         except Refused as fact:
-            return _json(fact.sentence, fact.status)
+            return answer(fact.sentence, fact.status)
         if taken.signals:
             write = partial(receive, house=counter.house, signals=taken.signals, now_ms=now_ms)
             outcome = await asyncio.wrap_future(counter.store.write(write))
             counter.woken(outcome)
         if taken.problems:
-            return _json(said(taken.problems), 400)
+            return answer(said(taken.problems), 400)
         return Response(status_code=200)
 
     return post_alerts
-
-
-async def _body(request: Request) -> bytes:
-    """Read the body within the limits of size and time."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > BODY_BYTES_MAX:
-                    raise Refused(413, f"the body has more than {BODY_BYTES_MAX} bytes")
-    except TimeoutError:
-        raise Refused(408, f"the body did not come within {BODY_S:.0f} s") from None
-    except ClientDisconnect:
-        raise Refused(400, "the body ended early") from None
-    return bytes(body)
 
 
 def _get_alerts(counter: Counter) -> Callable[[Request], Response]:
     def get_alerts(request: Request) -> Response:
         texts = request.query_params.getlist("filter")
         if len(texts) > FILTERS_MAX:
-            return _json(f"at most {FILTERS_MAX} filters are taken", 400)
+            return answer(f"at most {FILTERS_MAX} filters are taken", 400)
         try:
             wanted = [Matchers.parse(text) for text in texts]
         except Misfit as wrong:
-            return _json(f"bad filter: {wrong.sentence}", 400)
+            return answer(f"bad filter: {wrong.sentence}", 400)
         if request.query_params.get("active", "true") == "false":
-            return _json([])
-        return _json(_active(counter, wanted))
+            return answer([])
+        return answer(_active(counter, wanted))
 
     return get_alerts
 
@@ -120,7 +91,7 @@ def _active(counter: Counter, wanted: Sequence[Matchers]) -> list[object]:
 def _status(counter: Counter) -> Callable[[Request], Response]:
     def status(_: Request) -> Response:
         version = metadata.version("beforehand") if _installed() else "unknown"
-        return _json(
+        return answer(
             {
                 "cluster": {"status": "disabled", "peers": []},
                 "config": {"original": ""},
@@ -142,9 +113,9 @@ def _incidents(counter: Counter) -> Callable[[Request], Response]:
         text = request.query_params.get("limit", "50")
         limit = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
         if not 1 <= limit <= INCIDENTS_MAX:
-            return _json(f"limit must be a number from 1 to {INCIDENTS_MAX}", 400)
+            return answer(f"limit must be a number from 1 to {INCIDENTS_MAX}", 400)
         with counter.store.reading() as conn:
-            return _json(accounts(conn, counter.house.catalogue, limit=limit))
+            return answer(accounts(conn, counter.house.catalogue, limit=limit))
 
     return incidents
 
@@ -156,7 +127,7 @@ def _incident(counter: Counter) -> Callable[[Request], Response]:
             found = accounts(conn, counter.house.catalogue, ref=ref) if len(ref) < 65 else []
         if not found:
             raise HTTPException(404)
-        return _json(found[0])
+        return answer(found[0])
 
     return incident
 
@@ -172,7 +143,3 @@ def _healthy(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
 
 def _nothing(_: Connection) -> None:
     """Write nothing, to see that the writer's turn comes."""
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")

@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk import records, schema
-from desk.api import Counter, staff_api
+from desk.api import staff_api
 from desk.catalogue import Catalogue
 from desk.channels import mail, mailbox
 from desk.compose import load_words
 from desk.config import Config, password
+from desk.counter import Counter
 from desk.deliver import LOOK_S, Courier
 from desk.dispatch import recover
 from desk.envelope import Stationery

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from desk import correlate as decide
-from desk import outbox, records, schema, telling
+from desk import lessor, outbox, records, schema, telling
 from desk.correlate import Ended, Ignored, Joined, LostSight, Moved, Opened, Sight, WasOver
 from desk.escalation import patience_ends_ms, reason_to_escalate
 from desk.incident import Change, Incident, Signal, weight
@@ -55,6 +55,7 @@ def receive(conn: Connection, house: House, signals: Sequence[Signal], now_ms: i
     records.save_signals(conn, saved)
     records.save_doubts(conn, house.catalogue, (change.signal for change in changes))
     records.hear_agents(conn, saved)
+    lessor.hear_members(conn, saved)
     touched = {
         touch.service
         for change in changes

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from desk import schema
-from desk.api import Counter
+from desk.counter import Counter
 from desk.unsubscribe import opt_out, read_token
 
 HEADERS: Final = {

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 metadata: Final = MetaData()
 
@@ -73,6 +73,27 @@ agent: Final = Table(
     Column("instance", Text, primary_key=True),
     _moment("heard_ms"),
     _moment("lease_ms"),
+)
+
+# The hosts of a service, by what their agents say of themselves.
+member: Final = Table(
+    "member",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    _moment("heard_ms"),
+)
+
+# Which hosts are being worked on by a playbook; a lease that was given back or ran out is no more.
+lease: Final = Table(
+    "lease",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    _text("playbook"),
+    _moment("granted_ms"),
+    _moment("until_ms"),
+    Index("lease_by_end", "until_ms"),
 )
 
 person: Final = Table(

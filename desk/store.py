@@ -194,9 +194,18 @@ def _prepare(conn: Connection) -> None:
             ).scalar()
             if int(found or 0) > schema.VERSION:
                 raise TooNew(f"the store has version {found}, this desk knows {schema.VERSION}")
+            if int(found or 0) < schema.VERSION:
+                _upgrade(conn)
             return
         schema.metadata.create_all(conn)
         conn.execute(schema.meta.insert().values(key="version", value=str(schema.VERSION)))
+
+
+def _upgrade(conn: Connection) -> None:
+    """Bring the store of an earlier version to this one: so far only tables came to it."""
+    schema.metadata.create_all(conn)
+    version = schema.meta.c.key == "version"
+    conn.execute(schema.meta.update().where(version).values(value=str(schema.VERSION)))
 
 
 def upsert(conn: Connection, table: sa.Table) -> sqlite.Insert:
