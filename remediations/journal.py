@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from model.labels import Labels
 from model.outcome import Outcome
 from model.step import Result
 from remediations.attempt import Attempt
+from remediations.audit import FIRST, About, Entry, digest
 from remediations.run import Run, Stage
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 TEXT_CHARACTERS_MAX: Final = 1 << 20
 ATTEMPTS_MAX: Final = 10_000
 RUNS_SHOWN_MAX: Final = 1_000
+AUDIT_PAGE_MAX: Final = 10_000
 
 _SCHEMA: Final = """
 CREATE TABLE runs (
@@ -38,6 +40,13 @@ CREATE TABLE steps (
   duration_ms INTEGER, reason TEXT, output TEXT,
   PRIMARY KEY (run, number)
 ) STRICT;
+"""
+_AUDIT: Final = """
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, what TEXT NOT NULL, run TEXT NOT NULL,
+  fact TEXT NOT NULL, after TEXT NOT NULL, seal TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (at_ms);
 """
 _SAVE: Final = (
     "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -86,7 +95,18 @@ class Journal:
     def save(self, run: Run) -> None:
         """Write how a run stands."""
         labels = json.dumps(dict(run.labels))
-        self._write(
+        fact = {
+            "playbook": run.playbook,
+            "target": list(run.target),
+            "labels": dict(run.labels),
+            "stage": run.stage.value,
+            "outcome": run.outcome.value if run.outcome else None,
+            "reason": run.reason,
+        }
+        at_ms = max(run.started_ms, run.done_ms, run.healed_ms, run.ended_ms)
+        self._act(
+            at_ms,
+            About("run", run.id, fact),
             _SAVE,
             (run.id, run.playbook, json.dumps(run.target), labels, run.fired_ms, run.onset_ms, run.started_ms,
              run.stage, run.acted_ms, run.done_ms, run.healed_ms, run.verified_ms, run.ended_ms, run.outcome,
@@ -95,12 +115,16 @@ class Journal:
 
     def intend(self, run: str, number: int, step: str, now_ms: int) -> None:
         """Write that a step is about to be taken."""
+        about = About("intent", run, {"number": number, "step": _capped(step)})
         row = (run, number, _capped(step), now_ms)
-        self._write("INSERT INTO steps (run, number, step, began_ms) VALUES (?, ?, ?, ?)", row)
+        self._act(now_ms, about, "INSERT INTO steps (run, number, step, began_ms) VALUES (?, ?, ?, ?)", row)
 
     def note(self, run: str, number: int, result: Result, now_ms: int) -> None:
         """Write what came of a step."""
-        self._write(
+        about = About("result", run, {"number": number, **_told_of(result)})
+        self._act(
+            now_ms,
+            about,
             "UPDATE steps SET ended_ms = ?, ok = ?, rc = ?, signal = ?, duration_ms = ?, reason = ?,"
             " output = ? WHERE run = ? AND number = ?",
             (now_ms, result.ok, result.rc, result.signal, result.duration_ms, _capped(result.reason),
@@ -119,10 +143,18 @@ class Journal:
 
     def attempts(self, playbook: str, since_ms: int) -> tuple[Attempt, ...]:
         """Return a playbook's attempts that were started since then, oldest first."""
+        return self._attempts("playbook = ?", playbook, since_ms)
+
+    def attempts_on(self, things: Iterable[str], since_ms: int) -> tuple[Attempt, ...]:
+        """Return the attempts of any playbook at any of these things since then, oldest first."""
+        on = "EXISTS (SELECT 1 FROM json_each(target) WHERE value IN (SELECT value FROM json_each(?)))"
+        return self._attempts(on, json.dumps(list(things)), since_ms)
+
+    def _attempts(self, where: str, value: str, since_ms: int) -> tuple[Attempt, ...]:
         rows = self._read(
-            "SELECT playbook, target, started_ms, ended_ms, outcome FROM runs"
-            " WHERE playbook = ? AND started_ms >= ? ORDER BY started_ms DESC LIMIT ?",
-            (playbook, since_ms, ATTEMPTS_MAX),
+            "SELECT playbook, target, started_ms, ended_ms, outcome FROM runs"  # noqa: S608  # where is ours
+            f" WHERE {where} AND started_ms >= ? ORDER BY started_ms DESC LIMIT ?",
+            (value, since_ms, ATTEMPTS_MAX),
         )
         return tuple(
             Attempt(name, tuple(json.loads(target)), started, ended or None, Outcome(end) if end else None)
@@ -140,7 +172,20 @@ class Journal:
 
     def forget(self, before_ms: int) -> int:
         """Delete the closed runs that were started before then; return how many."""
+        self._write("DELETE FROM audit WHERE at_ms < ?", (before_ms,))
         return self._write("DELETE FROM runs WHERE started_ms < ? AND stage = ?", (before_ms, Stage.CLOSED))
+
+    def audit(self, after: int = 0) -> tuple[Entry, ...]:
+        """Return the entries of the audit chain after this one, at most ``AUDIT_PAGE_MAX`` of them."""
+        query = (
+            "SELECT number, at_ms, what, run, fact, after, seal FROM audit WHERE number > ? ORDER BY number"
+        )
+        return tuple(Entry(*row) for row in self._read(f"{query} LIMIT ?", (after, AUDIT_PAGE_MAX)))
+
+    def attest(self, about: About, now_ms: int) -> None:
+        """Write an entry of its own, such as what a person decided."""
+        with self._transaction():
+            self._chain(about, now_ms)
 
     def _prepare(self, file: Path) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -152,8 +197,36 @@ class Journal:
             raise JournalLost(f"{sentence}; start that release, or move the file away")
         if version == 0:
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {_SCHEMA} {_AUDIT} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+        elif version == 1:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {_AUDIT} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def _act(self, now_ms: int, about: About, statement: str, values: tuple[object, ...]) -> None:
+        """Write something and its entry in the audit chain, both or neither."""
+        with self._transaction():
+            self._connection.execute(statement, values)
+            self._chain(about, now_ms)
+
+    def _chain(self, about: About, now_ms: int) -> None:
+        query = "SELECT number, seal FROM audit ORDER BY number DESC LIMIT 1"
+        number, after = self._connection.execute(query).fetchone() or (0, FIRST)
+        entry = Entry.sealed(number + 1, now_ms, about, after)
+        row = (entry.number, entry.at_ms, entry.what, entry.run, entry.fact, entry.after, entry.seal)
+        self._connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, _told("the journal cannot be written"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         with self._lock, _told("the journal cannot be written"):
@@ -177,6 +250,18 @@ def _told(sentence: str) -> Iterator[None]:
 
 def _capped(text: str) -> str:
     return text[:TEXT_CHARACTERS_MAX]
+
+
+def _told_of(result: Result) -> dict[str, object]:
+    """Return what the audit keeps of a result: its words by their digest only, for they may be long."""
+    return {
+        "ok": result.ok,
+        "rc": result.rc,
+        "signal": result.signal,
+        "changed": result.changed,
+        "reason": _capped(result.reason),
+        "output_sha256": digest(_capped(result.output)),
+    }
 
 
 def _run(row: tuple[Any, ...]) -> Run:
