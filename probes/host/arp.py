@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
 from probes.host.chosen import chosen
+from probes.host.prompt import at_once
 from probes.host.roots import PROCFS, Tree, this_host
 from probes.pattern import Pattern
 
@@ -45,4 +46,4 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
             yield ENTRIES(count, device=device)
 
 
-PROBE = Probe("arp", Options, run, (ENTRIES,), job="node", target=this_host)
+PROBE = Probe("arp", Options, run, (ENTRIES,), job="node", target=this_host, converse=at_once(run))

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import Sysfs, Tree, this_host
 
 SLAVES = Metric("node_bonding_slaves", "Links that belong to the bond.", labels=("master",))
@@ -36,4 +37,11 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options.sysfs)
 
 
-PROBE = Probe("bonding", Sysfs, run, (SLAVES, ACTIVE), job="node", target=this_host)
+def _there(options: Sysfs) -> bool:
+    """Tell whether there is a bond; it may be locked while it changes."""
+    return bool(options.sysfs.attribute(f"{_FOLDER}/bonding_masters"))
+
+
+PROBE = Probe(
+    "bonding", Sysfs, run, (SLAVES, ACTIVE), job="node", target=this_host, converse=aside_where(_there, run)
+)

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 ENTRIES = Metric("node_nf_conntrack_entries", "Connections that are tracked.")
@@ -45,4 +46,12 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     yield from parse(options.procfs.text_if_any("net/stat/nf_conntrack"))
 
 
-PROBE = Probe("conntrack", Procfs, run, (ENTRIES, LIMIT, *_STATS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "conntrack",
+    Procfs,
+    run,
+    (ENTRIES, LIMIT, *_STATS.values()),
+    job="node",
+    target=this_host,
+    converse=at_once(run),
+)

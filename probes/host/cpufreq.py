@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import Sysfs, Tree, this_host
 
 
@@ -54,4 +55,17 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
             yield from _of(options.sysfs, name[3:])
 
 
-PROBE = Probe("cpufreq", Sysfs, run, (*_FILES.values(), GOVERNOR), job="node", target=this_host)
+def _there(options: Sysfs) -> bool:
+    """Tell whether the kernel chooses clocks; a processor may have to be woken to tell its own."""
+    return bool(options.sysfs.names(f"{_FOLDER}/cpufreq"))
+
+
+PROBE = Probe(
+    "cpufreq",
+    Sysfs,
+    run,
+    (*_FILES.values(), GOVERNOR),
+    job="node",
+    target=this_host,
+    converse=aside_where(_there, run),
+)

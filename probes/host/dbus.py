@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -53,14 +54,14 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A question: a method with what it takes, and the signature of what it returns."""
+    """A question: a method with what it takes, where a tuple is an array, and the signature of its answer."""
 
     path: str
     interface: str
     method: str
     returns: str
     takes: str = ""
-    arguments: tuple[object, ...] = ()
+    arguments: tuple[str | tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Bus:
     """An open connection to one service, over a bus or straight to its socket."""
 
     end: socket.socket
-    service: str | None
+    service: str
     parser: Any = field(default_factory=Parser)
     serials: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -102,7 +103,8 @@ class Bus:
         for call in calls:
             serial = next(self.serials)
             waiting[serial] = call
-            data += _message(call, self.service).serialise(serial=serial)
+            begin, end = _message(call, self.service)
+            data += begin + struct.pack("<I", serial) + end
         _send(self.end, data, deadline)
         while len(answers) < len(waiting):
             message = self._receive(deadline)
@@ -124,11 +126,18 @@ class Bus:
             self.parser.add_data(_received(self.end, deadline))
 
 
-def _message(call: Call, service: str | None) -> Message:
+@lru_cache(maxsize=1024)
+def _message(call: Call, service: str) -> tuple[bytes, bytes]:
+    """Return a call as bytes: what stands before its serial number, and what behind.
+
+    Most calls are made again and again, and only the number differs (D-Bus Specification, "Message Format").
+    """
     address = DBusAddress(call.path, bus_name=service, interface=call.interface)
-    message = new_method_call(address, call.method, call.takes or None, call.arguments)
+    arguments = tuple(list(one) if isinstance(one, tuple) else one for one in call.arguments)
+    message = new_method_call(address, call.method, call.takes or None, arguments)
     message.header.flags |= MessageFlag.no_auto_start  # asking must not start anything
-    return message
+    data: bytes = message.serialise(serial=1)
+    return data[:8], data[12:]
 
 
 def _answer(call: Call, message: Message) -> Answer:
@@ -174,10 +183,10 @@ def bus(path: Path, service: str, deadline: Deadline) -> Iterator[Bus]:
 
 
 @contextmanager
-def straight(path: Path, deadline: Deadline) -> Iterator[Bus]:
+def straight(path: Path, service: str, deadline: Deadline) -> Iterator[Bus]:
     """Connect to a service that listens at a socket of its own, without a bus."""
     with _connected(path, deadline) as end:
-        yield Bus(end, None)
+        yield Bus(end, service)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Final
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
 from probes.host.chosen import chosen
+from probes.host.prompt import at_once
 from probes.host.roots import PROCFS, ROOTFS, SYSFS, Tree, this_host
 from probes.pattern import Pattern
 
@@ -161,5 +162,5 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
 PROBE = Probe(
     "diskstats", Options, run,
     (*(metric for metric, _ in _FIELDS), INFO, FILESYSTEM_INFO, MAPPER_INFO, *_ATA.values()),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=at_once(run),
 )  # fmt: skip  # as above

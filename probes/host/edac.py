@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import Sysfs, Tree, this_host
 
 CORRECTED = Metric(
@@ -83,8 +84,13 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options.sysfs)
 
 
+def _there(options: Sysfs) -> bool:
+    """Tell whether a controller counts its errors."""
+    return bool(options.sysfs.names(_CONTROLLERS))
+
+
 PROBE = Probe(
     "edac", Sysfs, run,
     (CORRECTED, UNCORRECTED, ROW_CORRECTED, ROW_UNCORRECTED, CHANNEL_CORRECTED, CHANNEL_UNCORRECTED),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=aside_where(_there, run),
 )  # fmt: skip  # the metrics on one line

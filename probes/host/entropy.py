@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 AVAILABLE = Metric("node_entropy_available_bits", "Bits of randomness in the kernel's pool.")
@@ -18,4 +19,4 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
         yield metric(int(options.procfs.text(f"sys/kernel/random/{name}")))
 
 
-PROBE = Probe("entropy", Procfs, run, (AVAILABLE, POOL), job="node", target=this_host)
+PROBE = Probe("entropy", Procfs, run, (AVAILABLE, POOL), job="node", target=this_host, converse=at_once(run))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 ALLOCATED = Metric("node_filefd_allocated", "Files that are open on this host.")
@@ -24,4 +25,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text("sys/fs/file-nr"))
 
 
-PROBE = Probe("filefd", Procfs, run, (ALLOCATED, MAXIMUM), job="node", target=this_host)
+PROBE = Probe(
+    "filefd", Procfs, run, (ALLOCATED, MAXIMUM), job="node", target=this_host, converse=at_once(run)
+)

@@ -10,6 +10,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Kind, Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import SYSFS, Tree, this_host
 from probes.pattern import Pattern
 
@@ -207,8 +208,13 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options)
 
 
+def _there(options: Options) -> bool:
+    """Tell whether there is a chip to ask; asking one takes a bus, which takes its time."""
+    return bool(options.sysfs.names(_FOLDER))
+
+
 PROBE = Probe(
     "hwmon", Options, run,
     (CHIP_NAMES, SENSOR_LABEL, *(known.metric for known in READINGS.values())),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=aside_where(_there, run),
 )  # fmt: skip  # the metrics on one line

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 TASKS = Metric("node_kernel_hung_tasks_total", "Tasks that hung for longer than the kernel likes.", "counter")
@@ -18,4 +19,4 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
         yield TASKS(found)
 
 
-PROBE = Probe("kernel_hung", Procfs, run, (TASKS,), job="node", target=this_host)
+PROBE = Probe("kernel_hung", Procfs, run, (TASKS,), job="node", target=this_host, converse=at_once(run))

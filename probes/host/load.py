@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 LOAD1 = Metric("node_load1", "Load average over one minute.")
@@ -20,4 +21,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
         yield metric(float(load))
 
 
-PROBE = Probe("load", Procfs, run, (LOAD1, LOAD5, LOAD15), job="node", target=this_host)
+PROBE = Probe(
+    "load", Procfs, run, (LOAD1, LOAD5, LOAD15), job="node", target=this_host, converse=at_once(run)
+)

@@ -9,6 +9,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import PROCFS, SYSFS, Tree, this_host
 
 _DEVICE: Final = ("device",)
@@ -116,7 +117,12 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
     yield from in_sysfs(options.sysfs)
 
 
+def _there(options: Options) -> bool:
+    """Tell whether this kernel keeps arrays; one that hangs lets whoever looks at it wait."""
+    return (options.procfs / "mdstat").exists()
+
+
 PROBE = Probe(
     "mdadm", Options, run, (STATE, DISKS, REQUIRED, BLOCKS, SYNCED, RAID_DISKS, DEGRADED),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=aside_where(_there, run),
 )  # fmt: skip  # the metrics on one line

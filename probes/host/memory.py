@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 _KILOBYTES: Final = """
@@ -46,4 +47,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text("meminfo"))
 
 
-PROBE = Probe("memory", Procfs, run, tuple(_LINES.values()), job="node", target=this_host)
+PROBE = Probe(
+    "memory", Procfs, run, tuple(_LINES.values()), job="node", target=this_host, converse=at_once(run)
+)

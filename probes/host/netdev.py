@@ -9,6 +9,7 @@ from typing import Final
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
 from probes.host.chosen import chosen
+from probes.host.prompt import at_once
 from probes.host.roots import PROCFS, SYSFS, Tree, this_host
 from probes.pattern import Pattern
 
@@ -69,4 +70,6 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
             yield NOHANDLER(unhandled, device=device)
 
 
-PROBE = Probe("netdev", Options, run, (*_COLUMNS, NOHANDLER), job="node", target=this_host)
+PROBE = Probe(
+    "netdev", Options, run, (*_COLUMNS, NOHANDLER), job="node", target=this_host, converse=at_once(run)
+)

@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 # What node_exporter takes by default, by the group in which the kernel counts it.
@@ -68,4 +69,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     yield from parse6(options.procfs.text_if_any("net/snmp6"))  # without IPv6 there is none
 
 
-PROBE = Probe("netstat", Procfs, run, tuple(_METRICS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "netstat", Procfs, run, tuple(_METRICS.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import Sysfs, Tree, this_host
 
 INFO = Metric(
@@ -70,6 +71,17 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options.sysfs)
 
 
+def _there(options: Sysfs) -> bool:
+    """Tell whether there is a controller to ask; one in trouble may not answer."""
+    return bool(options.sysfs.names(_FOLDER))
+
+
 PROBE = Probe(
-    "nvme", Sysfs, run, (INFO, NAMESPACE_INFO, CAPACITY, SIZE, USED, BLOCK), job="node", target=this_host
+    "nvme",
+    Sysfs,
+    run,
+    (INFO, NAMESPACE_INFO, CAPACITY, SIZE, USED, BLOCK),
+    job="node",
+    target=this_host,
+    converse=aside_where(_there, run),
 )

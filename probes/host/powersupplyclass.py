@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import SYSFS, Tree, this_host
 from probes.pattern import Pattern
 
@@ -101,7 +102,12 @@ def run(options: Options, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options)
 
 
+def _there(options: Options) -> bool:
+    """Tell whether there is a supply to ask; a battery may answer slowly."""
+    return bool(options.sysfs.names(_FOLDER))
+
+
 PROBE = Probe(
     "powersupplyclass", Options, run, (*(metric for metric, _ in _NUMBERS.values()), INFO),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=aside_where(_there, run),
 )  # fmt: skip  # the metrics on one line

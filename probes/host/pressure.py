@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, Tree, this_host
 
 
@@ -50,4 +51,6 @@ def _told(procfs: Tree, resource: str) -> str:
         raise
 
 
-PROBE = Probe("pressure", Procfs, run, tuple(_TOTALS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "pressure", Procfs, run, tuple(_TOTALS.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 
@@ -37,4 +38,12 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text_if_any("schedstat"))
 
 
-PROBE = Probe("schedstat", Procfs, run, (RUNNING, WAITING, TIMESLICES), job="node", target=this_host)
+PROBE = Probe(
+    "schedstat",
+    Procfs,
+    run,
+    (RUNNING, WAITING, TIMESLICES),
+    job="node",
+    target=this_host,
+    converse=at_once(run),
+)

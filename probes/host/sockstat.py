@@ -8,6 +8,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 USED = Metric("node_sockstat_sockets_used", "Sockets of all kinds.")
@@ -54,4 +55,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     yield from parse(options.procfs.text_if_any("net/sockstat6"))
 
 
-PROBE = Probe("sockstat", Procfs, run, (USED, *_METRICS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "sockstat", Procfs, run, (USED, *_METRICS.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 
@@ -44,4 +45,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text("net/softnet_stat"))
 
 
-PROBE = Probe("softnet", Procfs, run, tuple(_COLUMNS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "softnet", Procfs, run, tuple(_COLUMNS.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 BOOT_TIME = Metric("node_boot_time_seconds", "When the host booted, in seconds since 1970.")
@@ -39,4 +40,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text("stat"))
 
 
-PROBE = Probe("stat", Procfs, run, tuple(_LINES.values()), job="node", target=this_host)
+PROBE = Probe(
+    "stat", Procfs, run, tuple(_LINES.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from probes.host.dbus import Answer, Bus, Call, Refused, Unreachable, bus, of_pr
 
 SERVICE: Final = "org.freedesktop.systemd1"
 MANAGER: Final = "/org/freedesktop/systemd1"
-REFRESHED_IN_RUNS: Final = 4
+REFRESHED_IN_RUNS: Final = 12
 
 Value = str | int
 Properties = Mapping[str, Value]
@@ -26,10 +26,8 @@ _UNITS: Final = "a(ssssssouso)"
 
 _NOBODY: Final = ("ServiceUnknown", "NameHasNoOwner")
 
-_OF_ALL: Final[tuple[Property, ...]] = (
-    ("Unit", "ActiveEnterTimestamp", "t"),
-    ("Unit", "NeedDaemonReload", "b"),
-)
+_STARTED: Final = ("Unit", "ActiveEnterTimestamp", "t")
+_OF_ALL: Final[tuple[Property, ...]] = (_STARTED, ("Unit", "NeedDaemonReload", "b"))
 _OF_KIND: Final[Mapping[str, tuple[Property, ...]]] = {
     "service": (
         ("Service", "Type", "s"),
@@ -53,11 +51,6 @@ _OF_KIND: Final[Mapping[str, tuple[Property, ...]]] = {
     ),
     "mount": (("Mount", "Type", "s"), ("Mount", "Result", "s")),
 }
-# A service may have been started again between two runs and look as before.
-_OF_RUNNING: Final[tuple[Property, ...]] = (
-    ("Service", "NRestarts", "u"),
-    ("Unit", "ActiveEnterTimestamp", "t"),
-)
 
 
 class Absent(Exception):
@@ -111,7 +104,7 @@ def connected(system_bus: Path, own: Path, deadline: Deadline) -> Iterator[Bus]:
         with bus(system_bus, SERVICE, deadline) as over:
             yield over
     elif os.access(own, os.W_OK):
-        with straight(own, deadline) as over:
+        with straight(own, SERVICE, deadline) as over:
             yield over
     else:
         raise Absent("there is no way to systemd for this user")
@@ -134,7 +127,7 @@ def units_of(over: Bus, wanted: Sequence[str], deadline: Deadline) -> dict[str, 
     listed = _listed(over, Call(MANAGER, f"{SERVICE}.Manager", "ListUnits", _UNITS), deadline)
     missing = [name for name in wanted if name not in listed]
     if missing:
-        call = Call(MANAGER, f"{SERVICE}.Manager", "ListUnitsByNames", _UNITS, "as", (missing,))
+        call = Call(MANAGER, f"{SERVICE}.Manager", "ListUnitsByNames", _UNITS, "as", (tuple(missing),))
         listed |= _listed(over, call, deadline)
     return listed
 
@@ -149,38 +142,48 @@ def _listed(over: Bus, call: Call, deadline: Deadline) -> dict[str, Unit]:
     }
 
 
-def asked(unit: Unit, known: Known | None, run: int) -> tuple[Property, ...]:
-    """Return what to ask a unit for: everything when its state changed and every few runs, else the least.
+def due(unit: Unit, known: Known | None, run: int) -> bool:
+    """Tell whether to ask a unit for everything: its state changed, or it is its turn.
 
     Asking everything of every unit each time would cost the host more than all other probes together.
     """
     turn = crc32(unit.name.encode()) % REFRESHED_IN_RUNS
-    if known is None or known.unit != unit or turn == run % REFRESHED_IN_RUNS:
-        return (*_OF_ALL, *_OF_KIND.get(unit.kind, ()))
-    if unit.kind == "service" and unit.active_state in ("active", "activating"):
-        return _OF_RUNNING
-    return ()
+    return (
+        known is None
+        or known.unit != unit
+        or unit.active_state in ("activating", "deactivating")
+        or turn == run % REFRESHED_IN_RUNS
+    )
 
 
-def remembered(over: Bus, units: Iterable[Unit], before: Memory, run: int, deadline: Deadline) -> Memory:
+def remembered(over: Bus, units: Sequence[Unit], before: Memory, run: int, deadline: Deadline) -> Memory:
     """Return what is known of these units, some of it as it was before; ``run`` counts the runs."""
-    questions = [
-        (unit, interface, name, signature)
-        for unit in units
-        for interface, name, signature in asked(unit, before.get(unit.name), run)
-    ]
-    calls = [of_property(unit.path, f"{SERVICE}.{interface}", name) for unit, interface, name, _ in questions]
-    told: dict[str, dict[str, Value]] = {}
-    for (unit, _, name, signature), answer in zip(questions, over.ask(calls, deadline), strict=True):
+    fully = [unit for unit in units if due(unit, before.get(unit.name), run)]
+    names = {unit.name for unit in fully}
+    rest = [unit for unit in units if unit.name not in names]
+    # A service may have been started again between two runs and look as before.
+    active = [unit for unit in rest if unit.kind == "service" and unit.active_state == "active"]
+    started = _asked(over, [(unit, _STARTED) for unit in active], deadline)
+    fully += [unit for unit in active if started[unit.name].items() - before[unit.name].properties.items()]
+    questions = [(unit, one) for unit in fully for one in (*_OF_ALL, *_OF_KIND.get(unit.kind, ()))]
+    told = _asked(over, questions, deadline)
+    return {
+        unit.name: Known(unit, told[unit.name]) if unit.name in told else before[unit.name] for unit in units
+    }
+
+
+def _asked(
+    over: Bus, questions: Sequence[tuple[Unit, Property]], deadline: Deadline
+) -> dict[str, dict[str, Value]]:
+    """Return what these units say of their properties, by the names of both."""
+    calls = [of_property(unit.path, f"{SERVICE}.{face}", name) for unit, (face, name, _) in questions]
+    told: dict[str, dict[str, Value]] = {unit.name: {} for unit, _ in questions}
+    answers = over.ask(calls, deadline)
+    for (unit, (_, name, signature)), answer in zip(questions, answers, strict=True):
         value = _value(answer, signature)
         if value is not None:
-            told.setdefault(unit.name, {})[name] = value
-    return {unit.name: Known(unit, {**_before(unit, before), **told.get(unit.name, {})}) for unit in units}
-
-
-def _before(unit: Unit, before: Memory) -> Properties:
-    known = before.get(unit.name)
-    return known.properties if known else {}
+            told[unit.name][name] = value
+    return told
 
 
 def _value(answer: Answer, signature: str) -> Value | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import aside_where
 from probes.host.roots import Sysfs, Tree, this_host
 
 TEMP = Metric("node_thermal_zone_temp", "The zone's temperature in degrees Celsius.", labels=("zone", "type"))
@@ -38,4 +39,17 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
     return samples(options.sysfs)
 
 
-PROBE = Probe("thermal_zone", Sysfs, run, (TEMP, CUR_STATE, MAX_STATE), job="node", target=this_host)
+def _there(options: Sysfs) -> bool:
+    """Tell whether there is a zone or cooler to ask; firmware may answer slowly."""
+    return bool(options.sysfs.names(_FOLDER))
+
+
+PROBE = Probe(
+    "thermal_zone",
+    Sysfs,
+    run,
+    (TEMP, CUR_STATE, MAX_STATE),
+    job="node",
+    target=this_host,
+    converse=aside_where(_there, run),
+)

@@ -9,6 +9,7 @@ from typing import Final
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
 from probes.host.adjtimex import clock
+from probes.host.prompt import at_once
 from probes.host.roots import Sysfs, Tree, this_host
 
 SECONDS = Metric("node_time_seconds", "The host's time in seconds since 1970.")
@@ -67,4 +68,12 @@ def run(options: Sysfs, _deadline: Deadline) -> Iterator[Sample]:
     yield from sources(options.sysfs)
 
 
-PROBE = Probe("time", Sysfs, run, (SECONDS, ZONE, AVAILABLE, CURRENT), job="node", target=this_host)
+PROBE = Probe(
+    "time",
+    Sysfs,
+    run,
+    (SECONDS, ZONE, AVAILABLE, CURRENT),
+    job="node",
+    target=this_host,
+    converse=at_once(run),
+)

@@ -8,6 +8,7 @@ from typing import Final
 from model.plugin import Deadline, FileChange, Probe, Seen
 from model.sample import Metric, Sample
 from probes.host.adjtimex import Clock, clock
+from probes.host.prompt import at_once
 from probes.host.roots import Rootfs, Tree, this_host
 
 SYNCED = Metric("beforehand_time_synced", "1 if the clock is kept in time.", labels=("source",))
@@ -41,4 +42,4 @@ def run(options: Rootfs, _deadline: Deadline) -> Iterator[Seen]:
     yield FileChange(str(options.rootfs / _TIMESYNCD_DONE))
 
 
-PROBE = Probe("timesync", Rootfs, run, (SYNCED,), job="node", target=this_host)
+PROBE = Probe("timesync", Rootfs, run, (SYNCED,), job="node", target=this_host, converse=at_once(run))

@@ -9,6 +9,7 @@ from typing import Final
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
 from probes.host.adjtimex import Clock, clock
+from probes.host.prompt import at_once
 from probes.host.roots import this_host
 
 _RATIO_OF_FREQ: Final = 1 / (1_000_000 * 65_536)  # parts per million with a fraction of 16 bits: adjtimex(2)
@@ -77,5 +78,5 @@ def run(_options: Options, _deadline: Deadline) -> Iterator[Sample]:
 
 PROBE = Probe(
     "timex", Options, run, (SYNC_STATUS, FREQUENCY, *(metric for metric, _, _ in _FIELDS)),
-    job="node", target=this_host,
+    job="node", target=this_host, converse=at_once(run),
 )  # fmt: skip  # the metrics on one line

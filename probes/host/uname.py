@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 INFO = Metric(
@@ -24,4 +25,4 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     )  # fmt: skip  # as above
 
 
-PROBE = Probe("uname", Procfs, run, (INFO,), job="node", target=this_host)
+PROBE = Probe("uname", Procfs, run, (INFO,), job="node", target=this_host, converse=at_once(run))

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.plugin import Deadline, Probe
 from model.sample import Metric, Sample
+from probes.host.prompt import at_once
 from probes.host.roots import Procfs, this_host
 
 # What node_exporter takes by default; the kernel counts some 150 things more.
@@ -29,4 +30,6 @@ def run(options: Procfs, _deadline: Deadline) -> Iterator[Sample]:
     return parse(options.procfs.text("vmstat"))
 
 
-PROBE = Probe("vmstat", Procfs, run, tuple(_FIELDS.values()), job="node", target=this_host)
+PROBE = Probe(
+    "vmstat", Procfs, run, tuple(_FIELDS.values()), job="node", target=this_host, converse=at_once(run)
+)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
+from jeepney import HeaderFields, MessageType, Parser, message_bus, new_error, new_method_return
 from jeepney.io.blocking import DBusConnection, Proxy, prep_socket
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -137,10 +137,41 @@ def serving(path: Path, systemd: Systemd) -> Iterator[None]:
 
 
 @contextmanager
+def serving_straight(rootfs: Path, systemd: Systemd) -> Iterator[None]:
+    """Answer at a socket of its own, as systemd does for root."""
+    path = rootfs / "run/systemd/private"
+    path.parent.mkdir(parents=True)
+
+    def speak(end: socket.socket) -> None:
+        parser = Parser()
+        assert end.recv(4096).startswith(b"\0AUTH EXTERNAL ")
+        end.sendall(b"OK 1234\r\n")
+        parser.add_data(end.recv(4096).removeprefix(b"BEGIN\r\n"))
+        more = b"-"
+        while more:
+            message = parser.get_next_message()
+            if message is not None:
+                end.sendall(systemd.answer(message).serialise(serial=1))
+            else:
+                more = end.recv(4096)
+                parser.add_data(more)
+
+    with listening_at(path, speak):
+        yield
+
+
+@contextmanager
 def answering_with(rootfs: Path, speak: Callable[[socket.socket], object]) -> Iterator[None]:
     """Listen where the system's bus would, and do what ``speak`` does with the first connection."""
     path = rootfs / "run/dbus/system_bus_socket"
     path.parent.mkdir(parents=True)
+    with listening_at(path, speak):
+        yield
+
+
+@contextmanager
+def listening_at(path: Path, speak: Callable[[socket.socket], object]) -> Iterator[None]:
+    """Listen at a socket, and do what ``speak`` does with the first connection."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.fspath(path))
         server.listen()

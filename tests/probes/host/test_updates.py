@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from probes.host import updates
 from probes.host.roots import Rootfs, Tree
 from tests.probes.host.exporter import plant
+from tests.probes.host.stand_in import short_folder
 from tests.probes.targets import values, within
 
 SIMULATION = """Reading package lists...
@@ -50,36 +52,35 @@ def test_an_update_is_a_package_that_is_there_and_has_a_newer_version() -> None:
     assert updates.counted("") == {"security": 0, "other": 0}
 
 
-def opened(folder: Path) -> None:
-    """Let nobody read what lies below, as they may on a host."""
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
+@pytest.fixture
+def host() -> Iterator[Path]:
+    """Yield the root of a host with updates; everybody may read it, as they may on a host."""
+    with short_folder() as folder:
+        plant(folder, HOST)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
 
 
 @pytest.mark.needs("apt-get")
-def test_apt_is_asked_what_it_would_install_and_changes_nothing(tmp_path: Path) -> None:
-    opened(plant(tmp_path / "host", HOST))
-    release = tmp_path / "host" / f"{_LISTS}debian_dists_stable_Release"
-    for path in release.parent.glob("*Release"):
+def test_apt_is_asked_what_it_would_install_and_changes_nothing(host: Path) -> None:
+    for path in host.rglob("*Release"):
         os.utime(path, (0, 1_600_000_000))
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    said = values(updates.run(Rootfs(rootfs=Tree(tmp_path / "host")), within(50)))
+    before = {path: path.stat().st_mtime_ns for path in host.rglob("*")}
+    said = values(updates.run(Rootfs(rootfs=Tree(host)), within(50)))
     assert said == {
         'beforehand_updates_pending{kind="security"}': 1,
         'beforehand_updates_pending{kind="other"}': 1,
         "beforehand_updates_lists_mtime_seconds": 1_600_000_000,
     }
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in host.rglob("*")} == before
 
 
 @pytest.mark.needs("apt-get")
-def test_an_apt_that_fails_is_trouble_of_the_probe(tmp_path: Path) -> None:
-    opened(plant(tmp_path / "host", {**HOST, "etc/apt/sources.list": "nonsense\n"}))
+def test_an_apt_that_fails_is_trouble_of_the_probe(host: Path) -> None:
+    (host / "etc/apt/sources.list").write_text("nonsense\n")
     with pytest.raises(updates.Failed, match="does not say what it would install: E: "):
-        list(updates.run(Rootfs(rootfs=Tree(tmp_path / "host")), within(50)))
+        list(updates.run(Rootfs(rootfs=Tree(host)), within(50)))
 
 
 def test_a_host_without_apt_has_nothing_to_tell(tmp_path: Path) -> None:
