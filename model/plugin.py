@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from model.conversation import Conversation
 from model.duration import Duration, seconds
 from model.labels import Labels
 from model.sample import Metric, Sample
@@ -78,7 +79,8 @@ class Probe(Generic[Options]):
     the next has ``begin`` in its place, which makes what looks, with a memory of its own. ``target`` names
     what is looked at, for the ``instance`` label; the empty string stands for the host itself. ``subject``
     names it in the probe's own name, where that says more than the target. ``brings_more`` says that it
-    also passes on metrics that others name.
+    also passes on metrics that others name. ``converse`` does what ``run`` does as a conversation, which
+    needs no thread of its own; it takes no longer than ``run`` would until the same deadline.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Probe(Generic[Options]):
     subject: Callable[[Options], str] | None = None
     begin: Callable[[Options], Look] | None = None
     brings_more: bool = False
+    converse: Callable[[Options, Deadline], Conversation[Iterable[Seen]]] | None = None
 
     def __post_init__(self) -> None:
         assert (self.run is None) is not (self.begin is None), "a probe either runs or begins"
@@ -129,7 +132,8 @@ class Action(Generic[Options]):
 
     ``plan`` may raise ``Unplannable``. ``touches`` names what the steps act upon, like
     ``service:nginx``; two runs never act upon the same thing at once. ``asks`` are read-only steps
-    whose results ``intent`` reads, to tell whether a human wants the present state.
+    whose results ``intent`` reads, to tell whether a human wants the present state. ``undo`` is what takes
+    back its steps, where that can be; it may be done whichever of them were taken.
     """
 
     name: str
@@ -139,6 +143,7 @@ class Action(Generic[Options]):
     touches: Callable[[Options], frozenset[str]]
     asks: Callable[[Options, Host], Iterable[Step]] = _asks_nothing
     intent: Callable[[Options, Sequence[Result]], HumanAct | None] = _sees_nobody
+    undo: Callable[[Options, Host], Iterable[Step]] = _asks_nothing
 
 
 AnyAction = Action[Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -21,6 +22,26 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """The samples of one run as two columns of one length; run after run brings the same series."""
+
+    labels: tuple[Labels, ...]
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Samples:
+        """Return these samples in their order."""
+        each = tuple(samples)
+        return cls(tuple([one.labels for one in each]), tuple([one.value for one in each]))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(Sample, self.labels, self.values)
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric that a probe declares; calling it makes a sample, so a wrong label cannot pass."""
@@ -29,18 +50,21 @@ class Metric:
     help: str
     kind: Kind = "gauge"
     labels: tuple[str, ...] = ()
-    _known: dict[tuple[str, ...], Labels] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[tuple[tuple[str, str], ...], Labels] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __call__(self, value: float, **labels: str) -> Sample:
         """Return a sample of this metric with exactly the labels that it declares."""
+        key = tuple(labels.items())
+        return Sample(self._known.get(key) or self._made(key, labels), float(value))
+
+    def _made(self, key: tuple[tuple[str, str], ...], labels: Mapping[str, str]) -> Labels:
         assert labels.keys() == set(self.labels), (
             f"{self.name} has the labels {self.labels}, got {tuple(labels)}"
         )
-        key = tuple(labels[name] for name in self.labels)
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _CACHED_MAX:
-                self._known.clear()
-            bounded = {name: labels[name][:LABEL_BYTES_MAX] for name in self.labels}
-            known = self._known[key] = Labels.of(bounded, **{NAME: self.name})
-        return Sample(known, float(value))
+        if len(self._known) >= _CACHED_MAX:
+            self._known.clear()
+        bounded = {name: labels[name][:LABEL_BYTES_MAX] for name in self.labels}
+        made = self._known[key] = Labels.of(bounded, **{NAME: self.name})
+        return made

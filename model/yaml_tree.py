@@ -6,6 +6,7 @@ process), lets a repeated key win silently, expands aliases without bound and gu
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,7 @@ NODES_MAX: Final = 20_000
 ALIASES_MAX: Final = 50
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BINARY: Final = "tag:yaml.org,2002:binary"
 _ENDS: Final = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 _STARTS: Final = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 
@@ -70,13 +72,17 @@ Node = Scalar | Sequence | Mapping
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one file may hold; ``merge_keys`` lets ``<<`` take over the keys of other mappings."""
+    """How much one file may hold; ``merge_keys`` lets ``<<`` take over the keys of other mappings.
+
+    ``binary`` lets ``!!binary`` stand for bytes, which are kept as Python's ``surrogateescape`` keeps them.
+    """
 
     file_bytes_max: int = FILE_BYTES_MAX
     depth_max: int = DEPTH_MAX
     nodes_max: int = NODES_MAX
     aliases_max: int = ALIASES_MAX
     merge_keys: bool = False
+    binary: bool = False
 
 
 def read_tree(data: bytes, file: str, limits: Limits = Limits()) -> tuple[Node, list[Problem]]:
@@ -170,10 +176,19 @@ class _Builder:
             self._add(self._closed(done), done.event.anchor)
 
     def _scalar(self, event: Any, place: Place) -> Scalar:
+        if event.tag == _BINARY and self._limits.binary:
+            return Scalar(self._bytes(event.value, place), plain=False, place=place)
         if event.style not in ("|", ">"):
             return Scalar(event.value, plain=not event.style, place=place)
         source = self._lines[event.start_mark.line + 1 : event.end_mark.line + 1]
         return Scalar(event.value, plain=False, place=place, source=tuple(source) or ("",))
+
+    def _bytes(self, text: str, place: Place) -> str:
+        try:
+            return binascii.a2b_base64("".join(text.split()), strict_mode=True).decode("utf-8", "surrogateescape")
+        except ValueError:
+            self.problems.append(Problem(place, "this is not base64", "mend it, or write the text itself"))
+            return ""
 
     def _closed(self, done: _Open) -> Node:
         if isinstance(done.event, yaml.SequenceStartEvent):
@@ -241,6 +256,8 @@ class _Builder:
             self._stop(place, "the file holds too many values", cure)
 
     def _tagless(self, event: Any, place: Place) -> None:
+        if event.tag == _BINARY and self._limits.binary and isinstance(event, yaml.ScalarEvent):
+            return
         if event.tag is not None and event.tag != "!":
             self.problems.append(Problem(place, f"the tag {event.tag!r} is not supported", "remove the tag"))
 

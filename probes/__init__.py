@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from model.plugin import AnyProbe
+from probes.check import CHECK
+from probes.files import FILES
 from probes.host import HOST
+from probes.job import JOB
 from probes.net import NET
 from probes.service import SERVICE
 
-PROBES: Final[tuple[AnyProbe, ...]] = (*HOST, *NET, *SERVICE)
+PROBES: Final[tuple[AnyProbe, ...]] = (*HOST, *NET, *SERVICE, *CHECK, *JOB, *FILES)
 BY_NAME: Final[dict[str, AnyProbe]] = {probe.name: probe for probe in PROBES}

@@ -1,4 +1,4 @@
-"""The way to a target over the network: resolve, connect, TLS, bytes in and out, all by one deadline.
+"""The way to a target over the network: resolve, connect, TLS, bytes in and out, as parts of a conversation.
 
 Everything that a target does wrong is raised as ``Unhealthy``. What is wrong on this side (no file
 descriptors left, an unreadable file of authorities) propagates: then the target is unknown, not down.
@@ -9,20 +9,23 @@ from __future__ import annotations
 import errno
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import lru_cache, partial
+from typing import Final
 
-from model.plugin import Deadline, DeadlinePassed
-from model.sample import Metric, Sample
+from model.conversation import RECEIVE, Address, Aside, Connect, Conversation, Send
+from model.labels import NAME, Labels
+from model.plugin import Deadline, DeadlinePassed, Remark
+from model.sample import Metric, Sample, Samples
 from probes.net.address import Endpoint, is_literal
-from probes.net.tls import Agreed, TlsConfig, client_context, handshake
-
-IpProtocol = Literal["ip4", "ip6"]
+from probes.net.trust import Agreed, Problem, Secured, TlsConfig, agreed_by, client_context, problem_of
+from probes.net.way import ANY_WAY, Way
 
 MARGIN_S: Final = 0.25
-_RECEIVE_BYTES: Final = 65536
+DIGITS: Final = 6
+"""Times are told to a microsecond: what is finer is chance, and would have to be stored."""
+_ADDRESSES_MAX: Final = 4096
 _OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 _FNV32_OFFSET: Final = 2166136261
 _FNV32_PRIME: Final = 16777619
@@ -34,35 +37,42 @@ IP_PROTOCOL = Metric("probe_ip_protocol", "4 or 6, the IP version spoken; 0 if n
 IP_ADDR_HASH = Metric("probe_ip_addr_hash", "FNV-1a 32 of the address spoken to; it changes when that does.")
 FAILED_DUE_TO_REGEX = Metric("probe_failed_due_to_regex", "1 if a regular expression made the probe fail.")
 CERT_EXPIRY = Metric("probe_ssl_earliest_cert_expiry", "First end of a certificate, in seconds since 1970.")
+CHAIN_EXPIRY = Metric(
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    "First end in the chain as verified, in seconds since 1970; long before without one.",
+)
+CHAIN_INFO = Metric(
+    "probe_ssl_last_chain_info",
+    "The target's own certificate; always 1.",
+    labels=("fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber"),
+)
 TLS_VERSION = Metric("probe_tls_version_info", "The TLS version agreed on; always 1.", labels=("version",))
+TLS_CIPHER = Metric("probe_tls_cipher_info", "The cipher suite agreed on; always 1.", labels=("cipher",))
 
-COMMON: Final = (
-    SUCCESS, DURATION, DNS_LOOKUP, IP_PROTOCOL, IP_ADDR_HASH, FAILED_DUE_TO_REGEX, CERT_EXPIRY, TLS_VERSION,
-)  # fmt: skip  # as in the exposition
+COMMON: Final = (SUCCESS, DURATION, DNS_LOOKUP, IP_PROTOCOL, IP_ADDR_HASH)
+COMMON_LABELS: Final = tuple(metric(0).labels for metric in COMMON)
+_OF_SUCCESS: Final = Labels.of({NAME: SUCCESS.name})
+TLS: Final = (CERT_EXPIRY, CHAIN_EXPIRY, CHAIN_INFO, TLS_VERSION, TLS_CIPHER)
 
 
 class Unhealthy(Exception):
-    """The target did not do what a healthy one does; the sentence says what it did."""
+    """The target did not do what a healthy one does; the sentence says what it did.
+
+    ``problem`` says what was wrong with its certificate, where it was that.
+    """
+
+    def __init__(self, sentence: str, problem: Problem = "") -> None:
+        super().__init__(sentence)
+        self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One address of a target, as the socket calls take it."""
-
-    family: int
-    sockaddr: tuple[str, int] | tuple[str, int, int, int]
-
-    @property
-    def protocol(self) -> int:
-        """The IP version."""
-        return 6 if self.family == socket.AF_INET6 else 4
-
-    def fingerprint(self) -> int:
-        """Return FNV-1a 32 over the address bytes, as blackbox_exporter does."""
-        value = _FNV32_OFFSET
-        for byte in socket.inet_pton(self.family, self.sockaddr[0].partition("%")[0]):
-            value = ((value ^ byte) * _FNV32_PRIME) & 0xFFFFFFFF
-        return value
+@lru_cache(maxsize=_ADDRESSES_MAX)
+def fingerprint(address: Address) -> int:
+    """Return FNV-1a 32 over the address bytes, as blackbox_exporter does."""
+    value = _FNV32_OFFSET
+    for byte in socket.inet_pton(address.family, address.host.partition("%")[0]):
+        value = ((value ^ byte) * _FNV32_PRIME) & 0xFFFFFFFF
+    return value
 
 
 class Stopwatch:
@@ -72,14 +82,27 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
         self.monotonic = monotonic
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: str) -> Phase:
         """Count what happens inside towards this phase."""
-        start = self.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + self.monotonic() - start
+        return Phase(self, name)
+
+
+class Phase:
+    """One phase while it lasts."""
+
+    __slots__ = ("_name", "_start_s", "_stopwatch")
+
+    def __init__(self, stopwatch: Stopwatch, name: str) -> None:
+        self._stopwatch = stopwatch
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start_s = self._stopwatch.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took_s = self._stopwatch.monotonic() - self._start_s
+        seconds = self._stopwatch.seconds
+        seconds[self._name] = seconds.get(self._name, 0.0) + took_s
 
 
 @dataclass(slots=True)
@@ -92,7 +115,6 @@ class Trace:
     lookup_s: float = 0.0
     took_s: float = 0.0
     agreed: Agreed | None = None
-    failed_due_to_regex: bool = False
     failure: str = ""  # the sentence that says why; empty for success
 
     @classmethod
@@ -100,29 +122,70 @@ class Trace:
         """Return an empty trace that begins now."""
         return cls(Stopwatch(monotonic), monotonic())
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield what every network probe tells, with blackbox_exporter's zeros for what was not reached."""
-        yield SUCCESS(not self.failure)
-        yield DURATION(self.took_s)
-        yield DNS_LOOKUP(self.lookup_s)
-        yield IP_PROTOCOL(self.address.protocol if self.address else 0)
-        yield IP_ADDR_HASH(self.address.fingerprint() if self.address else 0)
-        yield FAILED_DUE_TO_REGEX(self.failed_due_to_regex)
+    def values(self) -> tuple[float, ...]:
+        """Return the values of ``COMMON``, with blackbox_exporter's zeros for what was not reached."""
+        address = self.address
+        return (
+            0.0 if self.failure else 1.0,
+            round(self.took_s, DIGITS),
+            round(self.lookup_s, DIGITS),
+            float(address.protocol) if address else 0.0,
+            float(fingerprint(address)) if address else 0.0,
+        )
+
+    def more(self) -> Iterator[Sample | Remark]:
+        """Yield what there is to tell besides: of TLS, and why it failed."""
         if self.agreed:
-            yield CERT_EXPIRY(self.agreed.not_after_s)
-            yield TLS_VERSION(1, version=self.agreed.version)
+            yield from tls_samples(self.agreed)
+        if self.failure:
+            yield Remark(_OF_SUCCESS, self.failure)
+
+    def samples(self) -> Iterator[Sample | Remark]:
+        """Yield what every network probe tells."""
+        yield from Samples(COMMON_LABELS, self.values())
+        yield from self.more()
 
 
-@contextmanager
-def judged(trace: Trace) -> Iterator[None]:
+def tls_samples(agreed: Agreed) -> Iterator[Sample]:
+    """Yield what a handshake agreed on."""
+    yield CERT_EXPIRY(agreed.not_after_s)
+    yield CHAIN_EXPIRY(agreed.chain_end_s)
+    yield CHAIN_INFO(
+        1,
+        fingerprint_sha256=agreed.sha256,
+        subject=agreed.own.subject,
+        issuer=agreed.own.issuer,
+        subjectalternative=",".join(agreed.own.names),
+        serialnumber=agreed.own.serial,
+    )
+    yield TLS_VERSION(1, version=agreed.version)
+    yield TLS_CIPHER(1, cipher=agreed.cipher)
+
+
+def judged(trace: Trace) -> Judged:
     """Note in the trace how long it took and why the target failed; trouble of this side passes through."""
-    try:
-        yield
-    except Unhealthy as fact:
-        trace.failure = str(fact)
-    except DeadlinePassed:
-        trace.failure = "the target did not finish in time"
-    trace.took_s = trace.stopwatch.monotonic() - trace.started_s
+    return Judged(trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is done in here is judged."""
+
+    trace: Trace
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, wrong: BaseException | None, __: object) -> bool:
+        trace = self.trace
+        if isinstance(wrong, Unhealthy):
+            trace.failure = str(wrong)
+        elif isinstance(wrong, DeadlinePassed):
+            trace.failure = "the target did not finish in time"
+        elif wrong is not None:
+            return False
+        trace.took_s = trace.stopwatch.monotonic() - trace.started_s
+        return True
 
 
 def sooner(deadline: Deadline) -> Deadline:
@@ -130,14 +193,7 @@ def sooner(deadline: Deadline) -> Deadline:
     return Deadline(deadline.at_s - min(MARGIN_S, deadline.left_s() / 5), deadline.monotonic)
 
 
-def choose(found: Iterable[Address], preferred: IpProtocol) -> Address | None:
-    """Return the first address of the preferred IP version, else the first of all."""
-    addresses = tuple(found)
-    wanted = 6 if preferred == "ip6" else 4
-    return next((address for address in addresses if address.protocol == wanted), next(iter(addresses), None))
-
-
-def resolve(endpoint: Endpoint, preferred: IpProtocol) -> Address:
+def resolve(endpoint: Endpoint, way: Way = ANY_WAY) -> Address:
     """Return the address to speak to; an IP address asks no resolver, a name may block on one."""
     flags = socket.AI_NUMERICHOST if is_literal(endpoint.host) else 0
     try:
@@ -154,69 +210,90 @@ def resolve(endpoint: Endpoint, preferred: IpProtocol) -> Address:
         for family, _, _, _, sockaddr in found
         if family in (socket.AF_INET, socket.AF_INET6)
     )
-    address = choose(addresses, preferred)
+    address = way.choose(addresses)
     if address is None:
-        raise Unhealthy(f"{endpoint.host} has no IP address")
+        raise Unhealthy(f"{endpoint.host} has no address of the IP version that was asked for")
     return address
 
 
-class Connection:
-    """A connection to one target: bytes in and out until the deadline, and no more than ``bytes_max`` in."""
+@lru_cache(maxsize=_ADDRESSES_MAX)
+def _numeric(endpoint: Endpoint) -> Address | None:
+    """Return the address where the host is one and says all of it; a zone's number is looked up each time."""
+    if "%" in endpoint.host or not is_literal(endpoint.host):
+        return None
+    return resolve(endpoint)
 
-    def __init__(self, address: Address, deadline: Deadline, bytes_max: int) -> None:
-        self._socket = socket.socket(address.family, socket.SOCK_STREAM)
-        self._address = address
-        self._deadline = deadline
+
+class Connection:
+    """A connection to one target: bytes in and out, and no more than ``bytes_max`` in.
+
+    Its methods are parts of a conversation.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
         self._left = bytes_max
         self._buffer = bytearray()
+        self._secure: Secured | None = None
 
-    def open(self) -> None:
+    def open(self, address: Address, way: Way = ANY_WAY, *, datagrams: bool = False) -> Conversation[None]:
         """Connect."""
-        with self._patience(), _facts("the connection failed"):
-            self._socket.connect(self._address.sockaddr)
-            # Where nobody listens, the kernel may pick that very port for this end and connect it to itself.
-            if self._socket.getsockname() == self._address.sockaddr:
-                raise Unhealthy("the connection failed: nobody listens")
+        try:
+            own = yield Connect(address, way.own(address), datagrams)
+        except OSError as wrong:
+            raise network_fact("the connection failed", wrong) from None
+        # Where nobody listens, the kernel may pick that very port for this end and connect it to itself.
+        if own == address.sockaddr:
+            raise Unhealthy("the connection failed: nobody listens")
 
-    def close(self) -> None:
-        """End the connection."""
-        self._socket.close()
-
-    def start_tls(self, host: str, config: TlsConfig) -> Agreed:
+    def start_tls(
+        self, host: str, config: TlsConfig, protocols: tuple[str, ...] = ()
+    ) -> Conversation[Agreed]:
         """Go on in TLS, which starts anew: what was read ahead in the clear is dropped."""
         self._buffer.clear()
         # Outside of the facts: an unreadable file of authorities is not the target's fault.
-        context = client_context(config)
-        with self._patience(), _facts("the TLS handshake failed"):
-            self._socket, agreed = handshake(self._socket, config.server_name or host, context)
-        return agreed
+        context = yield Aside(partial(client_context, config, protocols))
+        self._secure = Secured(context, config.server_name or host)
+        try:
+            yield from self._shake_hands(self._secure)
+            return agreed_by(self._secure.end)
+        except (OSError, ValueError) as wrong:
+            raise network_fact("the TLS handshake failed", wrong) from None
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> Conversation[None]:
         """Send everything."""
-        view = memoryview(data)
-        while view:
-            with self._patience(), _facts("the connection broke"):
-                view = view[self._socket.send(view) :]
+        try:
+            yield Send(self._secure.sealed(data) if self._secure else data)
+        except (OSError, ValueError) as wrong:
+            raise network_fact("the connection broke", wrong) from None
 
-    def receive(self) -> bool:
+    def receive(self) -> Conversation[bool]:
         """Wait for more bytes; False when the target has no more."""
-        with self._patience(), _facts("the connection broke"):
-            data = self._socket.recv(_RECEIVE_BYTES)
-        self._left -= len(data)
-        if self._left < 0:
-            raise Unhealthy("the target sends without end")
+        try:
+            data = yield from self._opened(self._secure) if self._secure else self._raw()
+        except (OSError, ValueError) as wrong:
+            raise network_fact("the connection broke", wrong) from None
         self._buffer += data
         return bool(data)
 
-    def take(self, size_max: int) -> bytes:
+    def take(self, size_max: int) -> Conversation[bytes]:
         """Return some bytes, at most so many; none when the target has no more."""
         if not self._buffer:
-            self.receive()
+            yield from self.receive()
+        return self.rest(size_max)
+
+    def take_exactly(self, size: int) -> Conversation[bytes]:
+        """Return so many bytes, or as many as there are before the target has no more."""
+        while len(self._buffer) < size and (yield from self.receive()):
+            pass
+        return self.rest(size)
+
+    def rest(self, size_max: int | None = None) -> bytes:
+        """Return what was received and not yet taken, without waiting."""
         data = bytes(self._buffer[:size_max])
         del self._buffer[:size_max]
         return data
 
-    def take_until(self, end: re.Pattern[bytes], size_max: int) -> bytes | None:
+    def take_until(self, end: re.Pattern[bytes], size_max: int) -> Conversation[bytes | None]:
         """Return the bytes up to and with the first match of ``end``; None when the target has no more."""
         searched = 0
         while True:
@@ -224,7 +301,7 @@ class Connection:
             if found or len(self._buffer) > size_max:
                 break
             searched = max(0, len(self._buffer) - 3)  # an end of up to four bytes may have begun
-            if not self.receive():
+            if not (yield from self.receive()):
                 return None
         if found is None or found.end() > size_max:
             raise Unhealthy(f"the target sent more than {size_max} bytes where an end was due")
@@ -232,44 +309,76 @@ class Connection:
         del self._buffer[: found.end()]
         return data
 
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        """Let the socket wait as long as the deadline allows, and no longer."""
-        self._socket.settimeout(self._deadline.left_s())
-        try:
-            yield
-        except TimeoutError:
-            raise DeadlinePassed from None
+    def _raw(self) -> Conversation[bytes]:
+        """Return what comes over the wire, with what TLS lays around it."""
+        data = yield RECEIVE
+        assert isinstance(data, bytes), "Receive is answered with bytes"
+        self._left -= len(data)
+        if self._left < 0:
+            raise Unhealthy("the target sends without end")
+        return data
+
+    def _shake_hands(self, secure: Secured) -> Conversation[None]:
+        while True:
+            try:
+                done = secure.shake_hands()
+            except OSError:
+                # The other end may want to know why, and that it does not listen any more is no news.
+                yield from self._told(secure)
+                raise
+            if out := secure.out():
+                yield Send(out)
+            if done:
+                return
+            secure.take_in((yield from self._raw()))
+
+    def _told(self, secure: Secured) -> Conversation[None]:
+        if out := secure.out():
+            try:
+                yield Send(out)
+            except OSError:
+                return
+
+    def _opened(self, secure: Secured) -> Conversation[bytes]:
+        """Return what the other end said; many of them do not say that they end."""
+        while (data := secure.opened()) is None:
+            if out := secure.out():
+                yield Send(out)
+            raw = yield from self._raw()
+            if not raw:
+                return b""
+            secure.take_in(raw)
+        return data
 
 
-def connect(
-    endpoint: Endpoint, preferred: IpProtocol, trace: Trace, deadline: Deadline, bytes_max: int
-) -> Connection:
-    """Open a connection, and note in the trace how that went."""
+def located(endpoint: Endpoint, way: Way, trace: Trace) -> Conversation[Address]:
+    """Return the address to speak to, and note in the trace how it was found."""
     with trace.stopwatch.phase("resolve"):
-        address = resolve(endpoint, preferred)
+        known = _numeric(endpoint)
+        good = known is not None and way.choose((known,)) is not None
+        address = known if good else (yield Aside(partial(resolve, endpoint, way)))
+    assert isinstance(address, Address), "that is what was asked for"
     if trace.address is None:
         trace.lookup_s = trace.stopwatch.seconds["resolve"]
     trace.address = address
-    connection = Connection(address, deadline, bytes_max)
-    with ExitStack() as undo:
-        undo.callback(connection.close)
-        with trace.stopwatch.phase("connect"):
-            connection.open()
-        undo.pop_all()
+    if way.refuses(address):
+        raise Unhealthy(f"{address.host} is in a network that is not spoken to from here")
+    return address
+
+
+def connect(endpoint: Endpoint, way: Way, trace: Trace, bytes_max: int) -> Conversation[Connection]:
+    """Open a connection, and note in the trace how that went."""
+    address = yield from located(endpoint, way, trace)
+    connection = Connection(bytes_max)
+    with trace.stopwatch.phase("connect"):
+        yield from connection.open(address, way)
     return connection
 
 
-@contextmanager
-def _facts(what: str) -> Iterator[None]:
-    """Turn an error that the target caused into a fact about it."""
-    try:
-        yield
-    except TimeoutError:
-        raise
-    except OSError as wrong:
-        if wrong.errno in _OURS:
-            raise
-        raise Unhealthy(f"{what}: {wrong.strerror or wrong}") from None
-    except ValueError as wrong:
-        raise Unhealthy(f"{what}: {wrong}") from None
+def network_fact(what: str, wrong: OSError | ValueError) -> Exception:
+    """Return an error that the target caused as a fact about it; trouble of this side stays what it is."""
+    if not isinstance(wrong, OSError):
+        return Unhealthy(f"{what}: {wrong}")
+    if wrong.errno in _OURS:
+        return wrong
+    return Unhealthy(f"{what}: {wrong.strerror or wrong}", problem_of(wrong))

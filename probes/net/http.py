@@ -5,204 +5,225 @@ One attempt, on a fresh connection, by one total deadline. Proxy variables of th
 
 from __future__ import annotations
 
-import binascii
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Final
 
-from model.misfit import Misfit
-from model.plugin import Deadline, Probe
-from model.sample import Metric, Sample
+from model.conversation import Aside, Conversation
+from model.plugin import Deadline, Probe, Remark
+from model.sample import Metric, Sample, Samples
 from probes.net.address import Url
-from probes.net.connect import COMMON, IpProtocol, Trace, Unhealthy, connect, judged, sooner
-from probes.net.response import HEAD_BYTES_MAX, Head, read_body, read_head
-from probes.net.tls import SYSTEM_TRUST, TlsConfig
-from probes.pattern import Pattern
+from probes.net.blocking import hold
+from probes.net.connect import (
+    COMMON,
+    COMMON_LABELS,
+    DIGITS,
+    FAILED_DUE_TO_REGEX,
+    TLS,
+    Trace,
+    Unhealthy,
+    judged,
+    sooner,
+)
+from probes.net.cookies import Cookies
+from probes.net.fetch import Manner, fetch
+from probes.net.http_date import moment_s
+from probes.net.http_options import HeaderMatch, Options
+from probes.net.oauth2 import ANSWER_BYTES_MAX, OAuth2, authorization
+from probes.net.request import Request
+from probes.net.response import Body, Bounds, Head
 
 REDIRECTS_MAX: Final = 10
-BODY_BYTES_MAX: Final = 64 << 20
-SECRET_BYTES_MAX: Final = 4096
-_OVERHEAD_MAX: Final = 8  # wire bytes for one byte of body, at most: a chunk of one byte needs six
+LIGHT_BYTES_MAX: Final = 1 << 20
+"""A longer body is read and judged on a thread of its own, so that other conversations go on meanwhile."""
+_SEARCHED_AT_ONCE_BYTES_MAX: Final = 16384
 
 STATUS_CODE = Metric("probe_http_status_code", "The status code of the last response; 0 without one.")
 VERSION = Metric("probe_http_version", "The HTTP version of the last response, like 1.1; 0 without one.")
 SSL = Metric("probe_http_ssl", "1 if the last response came over TLS.")
-REDIRECTS = Metric("probe_http_redirects", "How many redirects were followed.")
+REDIRECTS = Metric("probe_http_redirects", "How many redirects were met.")
 CONTENT_LENGTH = Metric("probe_http_content_length", "The Content-Length of the response; -1 if not told.")
 BODY_LENGTH = Metric("probe_http_uncompressed_body_length", "How many bytes of body were read, unpacked.")
+LAST_MODIFIED = Metric(
+    "probe_http_last_modified_timestamp_seconds", "The response's Last-Modified, in seconds since 1970."
+)
 PHASE = Metric("probe_http_duration_seconds", "Time by phase, summed over redirects.", labels=("phase",))
+HTTP: Final = (
+    FAILED_DUE_TO_REGEX, STATUS_CODE, VERSION, SSL, REDIRECTS, CONTENT_LENGTH, BODY_LENGTH, LAST_MODIFIED,
+    PHASE,
+)  # fmt: skip  # as in the exposition
 
 _PHASES: Final = ("resolve", "connect", "tls", "processing", "transfer")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VISIBLE: Final = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
-_FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
-_SAME_METHOD: Final = frozenset({307, 308})
-
-
-@dataclass(frozen=True, slots=True)
-class BasicAuth:
-    """A user name, and the file that holds the password; the file is read anew by each run."""
-
-    username: str
-    password_file: str
-
-    def header(self) -> str:
-        """Return the value of the Authorization header (RFC 7617); an OSError if the file is not there."""
-        with Path(self.password_file).open("rb") as file:
-            password = file.read(SECRET_BYTES_MAX).rstrip(b"\r\n")
-        pair = self.username.encode() + b":" + password
-        return "Basic " + binascii.b2a_base64(pair, newline=False).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to ask and what to expect, with blackbox_exporter's keys.
-
-    No ``valid_status_codes`` means 2xx. Reading stops at ``body_size_limit`` bytes, and that is no failure.
-    ``headers``, ``body`` and ``basic_auth`` never follow a redirect to another host, port or scheme.
-    The default of ``preferred_ip_protocol`` is ip4, because not every host that resolves IPv6 can reach it.
-    """
-
-    target: Url
-    method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-    valid_status_codes: tuple[int, ...] = ()
-    follow_redirects: bool = True
-    fail_if_body_matches_regexp: tuple[Pattern, ...] = ()
-    fail_if_body_not_matches_regexp: tuple[Pattern, ...] = ()
-    fail_if_ssl: bool = False
-    fail_if_not_ssl: bool = False
-    basic_auth: BasicAuth | None = None
-    tls_config: TlsConfig = SYSTEM_TRUST
-    preferred_ip_protocol: IpProtocol = "ip4"
-    body_size_limit: int = 1 << 20
-
-    def __post_init__(self) -> None:
-        if not _TOKEN.fullmatch(self.method):
-            raise Misfit(f"{self.method!r} is not an HTTP method", "write one like GET or HEAD", key="method")
-        for name, value in self.headers.items():
-            if not _TOKEN.fullmatch(name) or not _VISIBLE.fullmatch(value):
-                raise Misfit(
-                    f"{name!r} is not a header", "write a name: and a value in one line", key="headers"
-                )
-        if not 0 < self.body_size_limit <= BODY_BYTES_MAX:
-            cure = f"write a number of bytes from 1 to {BODY_BYTES_MAX}"
-            raise Misfit(f"{self.body_size_limit} bytes are no limit", cure, key="body_size_limit")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request on the way; ``own`` while it stays at the target's origin, so that secrets may go along."""
-
-    url: Url
-    method: str
-    own: bool = True
-
-    def encoded(self, options: Options, authorization: str) -> bytes:
-        """Return the bytes to send."""
-        body = options.body.encode() if self.own and self.method == options.method else b""
-        fields = {
-            "host": self.url.authority,
-            "user-agent": "Beforehand",
-            "accept": "*/*",
-            "accept-encoding": "identity",
-            "connection": "close",
-        }
-        if body or self.method not in ("GET", "HEAD"):
-            fields["content-length"] = str(len(body))
-        if self.own:
-            fields |= {"authorization": authorization} if authorization else {}
-            fields |= {name.lower(): value for name, value in options.headers.items()}
-        lines = [f"{self.method} {self.url.path} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items()), "", ""]
-        return "\r\n".join(lines).encode("utf-8") + body
-
-    def redirected(self, head: Head, options: Options) -> Request | None:
-        """Return the request that this response asks for, or None where it is the answer itself."""
-        location = head.get("location")
-        if not options.follow_redirects or head.status not in _FOLLOWED or not location:
-            return None
-        try:
-            url = self.url.join(location.encode("latin-1").decode("utf-8", "replace"))
-        except Misfit as wrong:
-            raise Unhealthy(f"the redirect leads nowhere: {wrong.sentence}") from None
-        own = self.own and url.same_origin(options.target)
-        if head.status in _SAME_METHOD:
-            # To send the method without its body would ask for something else.
-            return Request(url, self.method, own) if own or not options.body else None
-        return Request(url, self.method if self.method == "HEAD" else "GET", own)
+_ALWAYS: Final = (
+    *COMMON_LABELS,
+    *(metric(0).labels for metric in HTTP if metric not in (LAST_MODIFIED, PHASE)),
+    *(PHASE(0, phase=phase).labels for phase in _PHASES),
+)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """What one run saw."""
+    """What one run saw; it grows while the run goes on."""
 
     trace: Trace
-    request: Request
+    url: Url
     head: Head | None = None
-    body: bytes = b""
+    content: Body = field(default_factory=Body)
     redirects: int = 0
+    failed_due_to_regex: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The first bytes of the body."""
+        return bytes(self.content.data)
 
 
-def run(options: Options, deadline: Deadline) -> Iterator[Sample]:
-    """Yield what the target answered; a target that is down or odd is ``probe_success`` 0."""
+def run(options: Options, deadline: Deadline) -> Iterable[Sample | Remark]:
+    """Return what the target answered; a target that is down or odd is ``probe_success`` 0."""
     return samples(look(options, sooner(deadline)))
 
 
 def look(options: Options, deadline: Deadline) -> Exchange:
     """Ask, follow redirects and judge; ``trace.failure`` says why it failed."""
-    seen = Exchange(Trace.start(deadline.monotonic), Request(options.target, options.method))
-    authorization = options.basic_auth.header() if options.basic_auth else ""
+    return hold(exchanges(options, deadline, Cookies()), deadline)
+
+
+def converse(options: Options, deadline: Deadline) -> Conversation[Iterable[Sample | Remark]]:
+    """Do as ``run`` does, as a conversation."""
+    if options.body_size_limit.size > LIGHT_BYTES_MAX:
+        seen = yield Aside(partial(look, options, sooner(deadline)))
+        assert isinstance(seen, Exchange), "that is what was asked for"
+    else:
+        seen = yield from exchanges(options, deadline, Cookies())
+    return samples(seen)
+
+
+def exchanges(options: Options, deadline: Deadline, cookies: Cookies) -> Conversation[Exchange]:
+    """Ask, follow redirects and judge; cookies that are set go along."""
+    seen = Exchange(Trace.start(deadline.monotonic), options.target)
+    first = yield from _prepared(options)
     with judged(seen.trace):
-        while (following := _exchange(seen, options, authorization, deadline)) is not None:
-            if seen.redirects >= REDIRECTS_MAX:
-                raise Unhealthy(f"the target redirects more than {REDIRECTS_MAX} times")
-            seen.request = following
-            seen.redirects += 1
+        if options.oauth2:
+            first = options.request((yield from _token(options.oauth2, options.manner, seen.trace)))
+        yield from _followed(first, options, seen, cookies)
         assert seen.head is not None, "an exchange that returned has read a head"
-        seen.trace.failure = verdict(options, seen.head, seen.request.url.tls)
-        if not seen.trace.failure:
-            seen.trace.failure = body_verdict(options, seen.body)
-            seen.trace.failed_due_to_regex = bool(seen.trace.failure)
+        if seen.content.cut and options.body_size_limit.size:
+            raise Unhealthy(f"the body is longer than {options.body_size_limit} bytes")
+        seen.trace.failure = yield from _failure(options, seen, seen.head)
     return seen
 
 
-def _exchange(seen: Exchange, options: Options, authorization: str, deadline: Deadline) -> Request | None:
-    """Send the request and read the response; return the request that it redirects to."""
-    trace, url = seen.trace, seen.request.url
-    trace.agreed = None
-    bytes_max = HEAD_BYTES_MAX + _OVERHEAD_MAX * options.body_size_limit
-    connection = connect(url.endpoint, options.preferred_ip_protocol, trace, deadline, bytes_max)
-    with closing(connection):
-        if url.tls:
-            with trace.stopwatch.phase("tls"):
-                trace.agreed = connection.start_tls(url.endpoint.host, options.tls_config)
-        with trace.stopwatch.phase("processing"):
-            connection.send(seen.request.encoded(options, authorization))
-            connection.receive()
-        with trace.stopwatch.phase("transfer"):
-            seen.head = read_head(connection)
-            following = seen.request.redirected(seen.head, options)
-            if following is None:
-                seen.body = read_body(connection, seen.head, seen.request.method, options.body_size_limit)
-    return following
+def _prepared(options: Options) -> Conversation[Request]:
+    """Return the first request; what it needs of files is read aside."""
+    if options.first is not None:
+        return options.first
+    request = yield Aside(options.request)
+    assert isinstance(request, Request), "that is what was asked for"
+    return request
 
 
-def verdict(options: Options, head: Head, tls: bool) -> str:
-    """Return why this head is not a healthy one, or the empty string."""
-    valid = (
-        head.status in options.valid_status_codes if options.valid_status_codes else head.status // 100 == 2
-    )
-    if not valid:
-        return f"the status is {head.status}"
+def _followed(first: Request, options: Options, seen: Exchange, cookies: Cookies) -> Conversation[None]:
+    """Ask, go where redirects lead, and read the body of the last response."""
+    request: Request | None = first
+    manner = options.manner
+    while request is not None:
+        shown = cookies.header(request.url)
+        response = yield from fetch(request.with_cookies(shown) if shown else request, manner, seen.trace)
+        seen.url, seen.head = request.url, response.head
+        cookies.take(request.url, response.head)
+        following = request.redirected(response.head)
+        if following is not None:
+            seen.redirects += 1
+            if seen.redirects > REDIRECTS_MAX:
+                raise Unhealthy(f"the target redirects more than {REDIRECTS_MAX} times")
+        if following is not None and options.follow_redirects:
+            request = following
+            continue
+        # The body of a redirect that is not followed is read only where it is looked at.
+        if following is None or options.looks_at_body:
+            with seen.trace.stopwatch.phase("transfer"):
+                yield from response.read(request, manner, seen.content)
+        return
+
+
+def _token(oauth2: OAuth2, manner: Manner, trace: Trace) -> Conversation[str]:
+    """Return what to show, from the token server; one that does not take the head is asked in the body."""
+    bounds = Bounds(ANSWER_BYTES_MAX, ANSWER_BYTES_MAX)
+    asking = Manner(manner.way, oauth2.tls_config, bounds, manner.proxy, manner.no_proxy, manner.proxy_fields)
+    secret = yield Aside(oauth2.secret)
+    assert isinstance(secret, str), "that is what was asked for"
+    status = 0
+    for in_body in (False, True):
+        # Its address and phases are not those of the target.
+        aside = Trace.start(trace.stopwatch.monotonic)
+        request = oauth2.request(secret, in_body=in_body)
+        response = yield from fetch(request, asking, aside)
+        body = Body()
+        yield from response.read(request, asking, body)
+        status = response.head.status
+        if status // 100 == 2:
+            return authorization(bytes(body.data))
+    raise Unhealthy(f"the token server gives no token, its status is {status}")
+
+
+def _failure(options: Options, seen: Exchange, head: Head) -> Conversation[str]:
+    """Return why this answer is not a healthy one, or the empty string."""
+    failure = status_verdict(options, head.status)
+    if not failure:
+        failure = header_verdict(options, head)
+        if not failure:
+            failure = yield from _body_failure(options, seen.body)
+        seen.failed_due_to_regex = bool(failure)
+    return failure or manner_verdict(options, head, seen.url.tls)
+
+
+def _body_failure(options: Options, body: bytes) -> Conversation[str]:
+    """Return which expression the body fails; a long body is searched aside."""
+    if len(body) <= _SEARCHED_AT_ONCE_BYTES_MAX:
+        return body_verdict(options, body)
+    failure = yield Aside(partial(body_verdict, options, body))
+    assert isinstance(failure, str), "that is what was asked for"
+    return failure
+
+
+def status_verdict(options: Options, status: int) -> str:
+    """Return why this status is not a healthy one, or the empty string."""
+    valid = options.valid_status_codes
+    return "" if (status in valid if valid else status // 100 == 2) else f"the status is {status}"
+
+
+def manner_verdict(options: Options, head: Head, tls: bool) -> str:
+    """Return why the answer did not come as it should, or the empty string."""
+    versions = options.valid_http_versions
+    if versions and f"HTTP/{head.version}" not in versions:
+        return f"the answer came in HTTP/{head.version}"
     if tls and options.fail_if_ssl:
         return "the answer came over TLS"
     if not tls and options.fail_if_not_ssl:
         return "the answer did not come over TLS"
     return ""
+
+
+def header_verdict(options: Options, head: Head) -> str:
+    """Return which header is not as it should be, or the empty string."""
+    for match in options.fail_if_header_matches:
+        found = head.each(match.header.lower())
+        if not found and not match.allow_missing:
+            return f"the header {match.header} is missing"
+        if any(_matches(match, value) for value in found):
+            return f"the header {match.header} matches {match.regexp}"
+    for match in options.fail_if_header_not_matches:
+        found = head.each(match.header.lower())
+        if not found and not match.allow_missing:
+            return f"the header {match.header} is missing"
+        if found and not any(_matches(match, value) for value in found):
+            return f"the header {match.header} does not match {match.regexp}"
+    return ""
+
+
+def _matches(match: HeaderMatch, value: str) -> bool:
+    return match.regexp.search(value.encode("latin-1")) is not None
 
 
 def body_verdict(options: Options, body: bytes) -> str:
@@ -216,24 +237,33 @@ def body_verdict(options: Options, body: bytes) -> str:
     return ""
 
 
-def samples(seen: Exchange) -> Iterator[Sample]:
-    """Yield one exchange in blackbox_exporter's names, with its zeros for what was not reached."""
-    yield from seen.trace.samples()
-    yield STATUS_CODE(seen.head.status if seen.head else 0)
-    yield VERSION(float(seen.head.version) if seen.head else 0)
-    yield SSL(seen.head is not None and seen.request.url.tls)
-    yield REDIRECTS(seen.redirects)
-    yield CONTENT_LENGTH(seen.head.content_length if seen.head else 0)
-    yield BODY_LENGTH(len(seen.body))
-    for phase in _PHASES:
-        yield PHASE(seen.trace.stopwatch.seconds.get(phase, 0), phase=phase)
+def samples(seen: Exchange) -> Iterable[Sample | Remark]:
+    """Return one exchange in blackbox_exporter's names, with its zeros for what was not reached."""
+    modified_s = moment_s(seen.head.get("last-modified")) if seen.head else None
+    always = Samples(_ALWAYS, (*seen.trace.values(), *_values(seen)))
+    if modified_s is None and not seen.trace.agreed and not seen.trace.failure:
+        return always
+    modified = [] if modified_s is None else [LAST_MODIFIED(modified_s)]
+    return [*always, *modified, *seen.trace.more()]
+
+
+def _values(seen: Exchange) -> tuple[float, ...]:
+    """Return what is always told of HTTP, in the order of ``_ALWAYS``."""
+    head, took_s = seen.head, seen.trace.stopwatch.seconds
+    return (
+        1.0 if seen.failed_due_to_regex else 0.0,
+        float(head.status) if head else 0.0,
+        float(head.version) if head else 0.0,
+        1.0 if head is not None and seen.url.tls else 0.0,
+        float(seen.redirects),
+        float(head.content_length) if head else 0.0,
+        float(seen.content.length),
+        *[round(took_s.get(phase, 0.0), DIGITS) for phase in _PHASES],
+    )
 
 
 def _target(options: Options) -> str:
     return options.target.text
 
 
-PROBE = Probe(
-    "http", Options, run, job="blackbox", target=_target,
-    emits=(*COMMON, STATUS_CODE, VERSION, SSL, REDIRECTS, CONTENT_LENGTH, BODY_LENGTH, PHASE),
-)  # fmt: skip  # the head on one line
+PROBE = Probe("http", Options, run, (*COMMON, *TLS, *HTTP), job="blackbox", target=_target, converse=converse)

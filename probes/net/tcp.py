@@ -2,108 +2,86 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from model.misfit import Misfit
-from model.plugin import Deadline, Probe
-from model.regex import Match
+from model.conversation import Conversation
+from model.plugin import Deadline, Probe, Remark
 from model.sample import Sample
 from probes.net.address import Endpoint
-from probes.net.connect import COMMON, Connection, IpProtocol, Trace, Unhealthy, connect, judged, sooner
-from probes.net.tls import SYSTEM_TRUST, TlsConfig
-from probes.pattern import Pattern
+from probes.net.blocking import hold
+from probes.net.connect import COMMON, TLS, Trace, connect, judged, sooner
+from probes.net.networks import Network
+from probes.net.talk import TALK, Exchange, Seen, check_length, talk
+from probes.net.trust import SYSTEM_TRUST, TlsConfig
+from probes.net.way import IpProtocol, OwnAddress, Way
 
 RECEIVED_BYTES_MAX: Final = 1 << 20
-LINE_BYTES_MAX: Final = 65536
-EXCHANGES_MAX: Final = 32
-_LINE_END: Final = re.compile(rb"\n")
-_REFERENCE: Final = re.compile(r"\$\{([0-9])\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One step of a talk: lines are read until one matches ``expect``, then ``send`` is sent with a line end.
-
-    ``${1}`` in ``send`` is what the first group of ``expect`` matched; ``starttls`` then turns to TLS.
-    """
-
-    expect: Pattern | None = None
-    send: str = ""
-    starttls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where to connect and what to say, with blackbox_exporter's keys; connecting alone can be enough."""
+    """Where to connect and what to say, with blackbox_exporter's keys; connecting alone can be enough.
+
+    ``query_response`` is the talk, step by step; ``tls`` begins in TLS, judged by ``tls_config``. The address
+    is one of ``preferred_ip_protocol``, or where ``ip_protocol_fallback`` allows it, of the other version; it
+    is spoken to from ``source_ip_address``. Networks in ``refuse`` are never spoken to.
+    """
 
     target: Endpoint
     query_response: tuple[Exchange, ...] = ()
     tls: bool = False
     tls_config: TlsConfig = SYSTEM_TRUST
     preferred_ip_protocol: IpProtocol = "ip4"
+    ip_protocol_fallback: bool = True
+    source_ip_address: OwnAddress | None = None
+    refuse: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.query_response) > EXCHANGES_MAX:
-            cure = f"keep it within {EXCHANGES_MAX} steps"
-            raise Misfit(f"the talk has {len(self.query_response)} steps", cure, key="query_response")
+        check_length(self.query_response)
+
+    @property
+    def way(self) -> Way:
+        """How the target is reached."""
+        return Way(self.preferred_ip_protocol, self.ip_protocol_fallback, self.source_ip_address, self.refuse)
 
 
-def run(options: Options, deadline: Deadline) -> Iterator[Sample]:
+def run(options: Options, deadline: Deadline) -> Iterator[Sample | Remark]:
     """Yield whether the target took the connection and said what was expected."""
-    return look(options, sooner(deadline)).samples()
+    return samples(look(options, sooner(deadline)))
 
 
-def look(options: Options, deadline: Deadline) -> Trace:
-    """Connect and talk; ``failure`` says why it failed."""
-    trace = Trace.start(deadline.monotonic)
-    with judged(trace):
-        preferred = options.preferred_ip_protocol
-        connection = connect(options.target, preferred, trace, deadline, RECEIVED_BYTES_MAX)
-        with closing(connection):
-            _talk(options, connection, trace)
-    return trace
+def look(options: Options, deadline: Deadline) -> Seen:
+    """Connect and talk; ``trace.failure`` says why it failed."""
+    return hold(_looking(options, deadline), deadline)
 
 
-def _talk(options: Options, connection: Connection, trace: Trace) -> None:
-    if options.tls:
-        trace.agreed = connection.start_tls(options.target.host, options.tls_config)
-    for exchange in options.query_response:
-        _say(exchange, connection, trace)
-        if exchange.starttls:
-            trace.agreed = connection.start_tls(options.target.host, options.tls_config)
+def converse(options: Options, deadline: Deadline) -> Conversation[Iterator[Sample | Remark]]:
+    """Do as ``run`` does, as a conversation."""
+    seen = yield from _looking(options, deadline)
+    return samples(seen)
 
 
-def _say(exchange: Exchange, connection: Connection, trace: Trace) -> None:
-    answer = _awaited(exchange.expect, connection, trace) if exchange.expect else None
-    if exchange.send:
-        connection.send(expanded(exchange.send, answer).encode() + b"\n")
+def _looking(options: Options, deadline: Deadline) -> Conversation[Seen]:
+    seen = Seen(Trace.start(deadline.monotonic))
+    with judged(seen.trace):
+        connection = yield from connect(options.target, options.way, seen.trace, RECEIVED_BYTES_MAX)
+        host, config = options.target.host, options.tls_config
+        if options.tls:
+            seen.trace.agreed = yield from connection.start_tls(host, config)
+        yield from talk(options.query_response, connection, seen, host, config)
+    return seen
 
 
-def _awaited(expect: Pattern, connection: Connection, trace: Trace) -> Match:
-    """Return the match in the first line that has one."""
-    while (said := connection.take_until(_LINE_END, LINE_BYTES_MAX)) is not None:
-        match = expect.search(said.rstrip(b"\r\n"))
-        if match:
-            return match
-    trace.failed_due_to_regex = True
-    raise Unhealthy(f"nothing that the target said matches {expect}")
-
-
-def expanded(send: str, answer: Match | None) -> str:
-    """Return the text to send with its references filled in; a group that there is not stands for nothing."""
-
-    def group(reference: re.Match[str]) -> str:
-        return answer[int(reference[1])] if answer else ""
-
-    return _REFERENCE.sub(group, send)
+def samples(seen: Seen) -> Iterator[Sample | Remark]:
+    """Yield one look in blackbox_exporter's names."""
+    yield from seen.trace.samples()
+    yield from seen.samples()
 
 
 def _target(options: Options) -> str:
     return str(options.target)
 
 
-PROBE = Probe("tcp", Options, run, COMMON, job="blackbox", target=_target)
+PROBE = Probe("tcp", Options, run, (*COMMON, *TLS, *TALK), job="blackbox", target=_target, converse=converse)

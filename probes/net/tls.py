@@ -1,129 +1,128 @@
-"""TLS: how a target's certificate is judged, and what it said of itself.
+"""TLS checks of any port, with STARTTLS where its protocol needs that: trust, dates, version and cipher.
 
-The ssl module is loaded by the first target that needs it: it costs 4 MB that a host without one keeps.
+A certificate that is not trusted is looked at once more without judging it, so that its dates are told too.
 """
 
 from __future__ import annotations
 
-import calendar
-import socket
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import Final, get_args
 
-if TYPE_CHECKING:
-    import ssl
+from model.conversation import Conversation
+from model.plugin import Deadline, Probe, Remark
+from model.sample import Metric, Sample
+from probes.net.address import Endpoint
+from probes.net.blocking import hold
+from probes.net.connect import COMMON, TLS, Trace, Unhealthy, connect, judged, sooner
+from probes.net.networks import Network
+from probes.net.starttls import StartTls, start
+from probes.net.trust import SYSTEM_TRUST, Agreed, Problem, TlsConfig
+from probes.net.way import IpProtocol, OwnAddress, Way
 
-_CONTEXTS_MAX: Final = 16
-_UTC_TIME: Final = 0x17
-_TBS_VERSION: Final = 0xA0
+RECEIVED_BYTES_MAX: Final = 1 << 20
+
+PROBLEM = Metric(
+    "beforehand_tls_problem", "1 for what is wrong with the certificate, 0 for all else.", labels=("problem",)
+)
+NOT_BEFORE = Metric(
+    "beforehand_tls_not_before_timestamp_seconds", "Start of the target's own certificate, since 1970."
+)
+PHASE = Metric("beforehand_tls_duration_seconds", "Time by phase.", labels=("phase",))
+
+_PROBLEMS: Final = tuple(problem for problem in get_args(Problem) if problem)
+_PHASES: Final = ("resolve", "connect", "starttls", "tls")
 
 
 @dataclass(frozen=True, slots=True)
-class TlsConfig:
-    """How a certificate is judged, with blackbox_exporter's keys.
+class Options:
+    """Which port to speak TLS with, and what to say before.
 
-    ``ca_file`` replaces the system's authorities; ``server_name`` is asked for in place of the target's host.
+    ``starttls`` names the protocol of a port that begins in the clear. The other keys are those of the tcp
+    probe: ``tls_config`` says how the certificate is judged, ``preferred_ip_protocol``,
+    ``ip_protocol_fallback``, ``source_ip_address`` and ``refuse`` how the target is reached.
     """
 
-    ca_file: str = ""
-    insecure_skip_verify: bool = False
-    server_name: str = ""
+    target: Endpoint
+    starttls: StartTls = "none"
+    tls_config: TlsConfig = SYSTEM_TRUST
+    preferred_ip_protocol: IpProtocol = "ip4"
+    ip_protocol_fallback: bool = True
+    source_ip_address: OwnAddress | None = None
+    refuse: tuple[Network, ...] = ()
+
+    @property
+    def way(self) -> Way:
+        """How the target is reached."""
+        return Way(self.preferred_ip_protocol, self.ip_protocol_fallback, self.source_ip_address, self.refuse)
 
 
-SYSTEM_TRUST: Final = TlsConfig()
+@dataclass(slots=True)
+class Seen:
+    """What one run saw."""
+
+    trace: Trace
+    problem: Problem = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What a handshake agreed on; ``not_after_s`` is the first end of a certificate, seconds since 1970."""
-
-    version: str
-    not_after_s: float
+def run(options: Options, deadline: Deadline) -> Iterator[Sample | Remark]:
+    """Yield whether the target's certificate is trusted, and what it says."""
+    return samples(look(options, sooner(deadline)))
 
 
-def client_context(config: TlsConfig) -> ssl.SSLContext:
-    """Return the context that judges as configured; an OSError if the file of authorities is not there."""
-    return _context(config.ca_file, config.insecure_skip_verify, _changed_ns(config.ca_file))
+def look(options: Options, deadline: Deadline) -> Seen:
+    """Shake hands; ``trace.failure`` says why it failed."""
+    return hold(_looking(options, deadline), deadline)
 
 
-def handshake(plain: socket.socket, name: str, context: ssl.SSLContext) -> tuple[ssl.SSLSocket, Agreed]:
-    """Turn a connected socket into a TLS one, within its timeout.
-
-    Takes the socket over, also when it fails. Raises ``OSError`` where the target fails, ``ValueError``
-    where its name or its certificate cannot be read.
-    """
-    secure = context.wrap_socket(plain, server_hostname=name)
-    try:
-        ends = [not_after_s(der) for der in _chain(secure)]
-    except ValueError:
-        secure.close()
-        raise
-    return secure, Agreed((secure.version() or "").replace("TLSv", "TLS "), min(ends))
+def converse(options: Options, deadline: Deadline) -> Conversation[Iterator[Sample | Remark]]:
+    """Do as ``run`` does, as a conversation."""
+    seen = yield from _looking(options, deadline)
+    return samples(seen)
 
 
-def _chain(secure: ssl.SSLSocket) -> list[bytes]:
-    """Return the certificates as sent; before Python 3.13 only the server's own can be asked for."""
-    if sys.version_info >= (3, 13):
-        return secure.get_unverified_chain()
-    own = secure.getpeercert(binary_form=True)
-    assert own is not None, "a server that completed a handshake sent a certificate"
-    return [own]
+def _looking(options: Options, deadline: Deadline) -> Conversation[Seen]:
+    seen = Seen(Trace.start(deadline.monotonic))
+    with judged(seen.trace):
+        try:
+            seen.trace.agreed = yield from _shaken(options, options.tls_config, seen.trace)
+        except Unhealthy as wrong:
+            seen.problem = wrong.problem
+            if not wrong.problem:
+                raise
+            unjudged = replace(options.tls_config, insecure_skip_verify=True)
+            seen.trace.agreed = yield from _shaken(options, unjudged, seen.trace)
+            raise
+    return seen
 
 
-def _changed_ns(ca_file: str) -> int:
-    """Tell when the authorities changed, so that a renewed file is read again."""
-    import ssl  # noqa: PLC0415  # see the module's docstring
-
-    path = ca_file or ssl.get_default_verify_paths().cafile
-    return Path(path).stat().st_mtime_ns if path else 0
-
-
-@lru_cache(maxsize=_CONTEXTS_MAX)
-def _context(ca_file: str, insecure: bool, changed_ns: int) -> ssl.SSLContext:  # noqa: ARG001  # part of the cache's key
-    """Return a client context; the system's authorities take some 20 ms to read, so it is kept."""
-    import ssl  # noqa: PLC0415  # see the module's docstring
-
-    if insecure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    return ssl.create_default_context(cafile=ca_file or None)
+def _shaken(options: Options, config: TlsConfig, trace: Trace) -> Conversation[Agreed]:
+    """Connect, turn to TLS and return what was agreed on."""
+    connection = yield from connect(options.target, options.way, trace, RECEIVED_BYTES_MAX)
+    host = options.target.host
+    if options.starttls != "none":
+        with trace.stopwatch.phase("starttls"):
+            yield from start(options.starttls, host, connection)
+    with trace.stopwatch.phase("tls"):
+        return (yield from connection.start_tls(host, config))
 
 
-def not_after_s(der: bytes) -> float:
-    """Return the end of a certificate's validity in seconds since 1970 (RFC 5280), or raise ``ValueError``.
-
-    Python itself tells it only of certificates that it verified.
-    """
-    try:
-        _, certificate = next(_elements(der))
-        _, signed = next(_elements(certificate))
-        fields = [field for field in _elements(signed) if field[0] != _TBS_VERSION]
-        _, validity = fields[3]  # after serial number, signature and issuer
-        _, (tag, text) = _elements(validity)
-    except (StopIteration, IndexError, ValueError):
-        raise ValueError("the certificate cannot be read") from None
-    digits = text.decode("ascii").rstrip("Z")
-    if tag == _UTC_TIME:
-        digits = ("19" if digits >= "50" else "20") + digits
-    year, rest = int(digits[:4]), [int(digits[at : at + 2]) for at in range(4, 14, 2)]
-    return float(calendar.timegm((year, *rest)))
+def samples(seen: Seen) -> Iterator[Sample | Remark]:
+    """Yield one look."""
+    yield from seen.trace.samples()
+    for problem in _PROBLEMS:
+        yield PROBLEM(problem == seen.problem, problem=problem)
+    if seen.trace.agreed:
+        yield NOT_BEFORE(seen.trace.agreed.own.not_before_s)
+    for phase in _PHASES:
+        yield PHASE(seen.trace.stopwatch.seconds.get(phase, 0), phase=phase)
 
 
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield tag and content of each DER element that stands in these bytes (X.690)."""
-    at = 0
-    while at < len(data):
-        tag, length, at = data[at], data[at + 1], at + 2
-        if length & 0x80:
-            octets = length & 0x7F
-            length, at = int.from_bytes(data[at : at + octets], "big"), at + octets
-        if at + length > len(data):
-            raise ValueError("an element is longer than what holds it")
-        yield tag, data[at : at + length]
-        at += length
+def _target(options: Options) -> str:
+    return str(options.target)
+
+
+PROBE = Probe(
+    "tls", Options, run, (*COMMON, *TLS, PROBLEM, NOT_BEFORE, PHASE),
+    job="blackbox", target=_target, converse=converse,
+)  # fmt: skip  # the head on two lines

@@ -7,10 +7,13 @@ import time
 
 import pytest
 
+from model.conversation import Address, Connect, Conversation
 from model.plugin import Deadline
 from probes.net import connect
 from probes.net.address import Endpoint
-from probes.net.connect import Address, Connection, Trace, Unhealthy, choose, judged, resolve, sooner
+from probes.net.blocking import hold
+from probes.net.connect import Connection, Trace, Unhealthy, fingerprint, judged, resolve, sooner
+from probes.net.way import ANY_WAY, Way
 from tests.probes.targets import listening, unused_port, within
 
 FOUR = Address(socket.AF_INET, ("192.0.2.1", 80))
@@ -18,34 +21,35 @@ SIX = Address(socket.AF_INET6, ("2001:db8::1", 80, 0, 0))
 
 
 def test_the_preferred_ip_version_is_chosen_and_the_other_is_better_than_none() -> None:
-    assert choose([SIX, FOUR], "ip4") is FOUR
-    assert choose([FOUR, SIX], "ip6") is SIX
-    assert choose([SIX], "ip4") is SIX
-    assert choose([], "ip4") is None
+    assert Way("ip4").choose([SIX, FOUR]) is FOUR
+    assert Way("ip6").choose([FOUR, SIX]) is SIX
+    assert Way("ip4").choose([SIX]) is SIX
+    assert Way("ip4", fallback=False).choose([SIX]) is None
+    assert Way("ip4").choose([]) is None
 
 
 def test_the_fingerprint_of_an_address_is_fnv1a_32() -> None:
     value = 2166136261
     for byte in (192, 0, 2, 1):
         value = ((value ^ byte) * 16777619) % 2**32
-    assert FOUR.fingerprint() == value
-    assert SIX.fingerprint() != value
+    assert fingerprint(FOUR) == value
+    assert fingerprint(SIX) != value
 
 
 def test_an_ip_address_asks_no_resolver() -> None:
-    assert resolve(Endpoint("192.0.2.1", 80), "ip4") == FOUR
-    assert resolve(Endpoint("2001:db8::1", 80), "ip4") == SIX
+    assert resolve(Endpoint("192.0.2.1", 80)) == FOUR
+    assert resolve(Endpoint("2001:db8::1", 80)) == SIX
 
 
 def test_a_name_that_nobody_knows_is_a_fact() -> None:
     with pytest.raises(Unhealthy, match=r"nowhere\.invalid has no address"):
-        resolve(Endpoint("nowhere.invalid", 80), "ip4")
+        resolve(Endpoint("nowhere.invalid", 80))
 
 
 def test_a_phase_counts_also_when_it_fails() -> None:
     trace = Trace.start(time.monotonic)
     with judged(trace):
-        connect.connect(Endpoint("127.0.0.1", unused_port()), "ip4", trace, within(5), 100)
+        hold(connect.connect(Endpoint("127.0.0.1", unused_port()), ANY_WAY, trace, 100), within(5))
     assert trace.failure.startswith("the connection failed: Connection refused")
     assert set(trace.stopwatch.seconds) == {"resolve", "connect"}
     assert trace.address is not None
@@ -75,7 +79,7 @@ def test_no_file_descriptor_left_is_trouble_of_the_probe_and_not_of_its_target()
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
             with pytest.raises(OSError, match="Too many open files") as wrong, judged(trace):
-                connect.connect(Endpoint("127.0.0.1", port), "ip4", trace, within(5), 100)
+                hold(connect.connect(Endpoint("127.0.0.1", port), ANY_WAY, trace, 100), within(5))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert wrong.value.errno == errno.EMFILE
@@ -83,23 +87,20 @@ def test_no_file_descriptor_left_is_trouble_of_the_probe_and_not_of_its_target()
 
 
 def test_a_connection_to_itself_is_none() -> None:
-    port = unused_port()
-    connection = Connection(Address(socket.AF_INET, ("127.0.0.1", port)), within(5), 100)
-    try:
-        connection._socket.bind(("127.0.0.1", port))
-        with pytest.raises(Unhealthy, match="nobody listens"):
-            connection.open()
-    finally:
-        connection.close()
+    opening = Connection(100).open(FOUR)
+    assert next(opening) == Connect(FOUR)
+    with pytest.raises(Unhealthy, match="nobody listens"):
+        opening.send(FOUR.sockaddr)
 
 
 def test_a_target_that_sends_without_end_is_left() -> None:
     trace = Trace.start(time.monotonic)
+
+    def read_all(port: int) -> Conversation[None]:
+        line = yield from connect.connect(Endpoint("127.0.0.1", port), ANY_WAY, trace, 100_000)
+        while (yield from line.take(1000)):
+            pass
+
     with listening(lambda connection: connection.socket.sendall(b"x" * 2_000_000)) as port, judged(trace):
-        line = connect.connect(Endpoint("127.0.0.1", port), "ip4", trace, within(5), 100_000)
-        try:
-            while line.take(1000):
-                pass
-        finally:
-            line.close()
+        hold(read_all(port), within(5))
     assert trace.failure == "the target sends without end"

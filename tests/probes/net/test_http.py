@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from model.decode import decode
+from model.decode import Raw, decode
 from model.misfit import Rejected
 from probes.net import http
 from probes.net.address import Url
-from probes.net.http import BasicAuth, Exchange, Options
-from probes.net.tls import TlsConfig
+from probes.net.bytesize import ByteSize
+from probes.net.credentials import BasicAuth, Secret
+from probes.net.http import Exchange
+from probes.net.http_options import Options
+from probes.net.trust import TlsConfig
 from probes.pattern import Pattern
 from tests.probes.targets import (
     Behaviour,
@@ -95,9 +98,9 @@ def test_the_request_says_what_was_asked_for(tmp_path: Path) -> None:
         look(
             target.url + "a?b=c",
             method="POST",
-            body="hëllo",
-            headers={"X-Key": "k", "User-Agent": "me"},
-            basic_auth=BasicAuth("ada", str(tmp_path / "password")),
+            body=Secret("hëllo"),
+            headers={"X-Key": Secret("k"), "User-Agent": Secret("me")},
+            basic_auth=BasicAuth(Raw("ada"), password_file=str(tmp_path / "password")),
         )
     head, _, body = target.heard[0].partition(b"\r\n\r\n")
     first, *fields = head.decode().split("\r\n")
@@ -123,7 +126,7 @@ def test_proxy_variables_of_the_environment_are_not_heeded(monkeypatch: pytest.M
 
 def test_a_missing_password_file_is_trouble_of_the_probe_and_not_of_its_target(tmp_path: Path) -> None:
     with answering(page()) as target, pytest.raises(FileNotFoundError):
-        look(target.url, basic_auth=BasicAuth("ada", str(tmp_path / "none")))
+        look(target.url, basic_auth=BasicAuth(Raw("ada"), password_file=str(tmp_path / "none")))
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, True), (404, False), (500, False)])
@@ -158,7 +161,7 @@ def test_the_body_is_judged_by_expressions(bad: str, needed: str, sentence: str)
             fail_if_body_not_matches_regexp=(Pattern(needed),),
         )
     assert seen.trace.failure == sentence
-    assert seen.trace.failed_due_to_regex is bool(sentence)
+    assert seen.failed_due_to_regex is bool(sentence)
 
 
 def test_a_head_request_waits_for_no_body() -> None:
@@ -192,16 +195,22 @@ def test_a_gzip_bomb_is_unpacked_only_up_to_the_limit() -> None:
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(300)) + packer.flush()
     with answering(page(bomb, "Content-Encoding: gzip")) as target:
         began = time.thread_time()
-        seen = look(target.url, body_size_limit=100_000)
-    assert len(seen.body) == 100_000
+        seen = look(target.url, body_size_limit=ByteSize(100_000))
+    assert len(seen.body) == seen.content.length == 100_000
     assert time.thread_time() - began < 0.5
-    assert seen.trace.failure == ""
+    assert seen.trace.failure == "the body is longer than 100000 bytes"
 
 
-def test_a_large_page_is_read_up_to_the_limit_and_is_healthy() -> None:
+def test_a_large_page_is_counted_to_its_end_but_not_kept() -> None:
     with answering(page(b"x" * 3_000_000)) as target:
         seen = look(target.url)
-    assert (len(seen.body), seen.trace.failure) == (1 << 20, "")
+    assert (len(seen.body), seen.content.length, seen.trace.failure) == (1 << 20, 3_000_000, "")
+
+
+def test_without_a_limit_reading_stops_somewhere_and_that_is_no_failure() -> None:
+    with answering(page(b"x" * (9 << 20))) as target:
+        seen = look(target.url)
+    assert (seen.content.length, seen.content.cut, seen.trace.failure) == (8 << 20, True, "")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +225,7 @@ def test_a_large_page_is_read_up_to_the_limit_and_is_healthy() -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the chunked body is malformed"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "the target sent more than"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + ENDLESS, "the target sent more than"),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip", "the body is not packed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip", "the body is not packed as"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + PACKED[:-9], "the packed body is cut"),
         (b"HTTP/1.1 100 Go on\r\n\r\n" * 50, "one interim response follows another"),
         (b"HTTP/1.1 200 OK\r\nX: " + ENDLESS * 40, "the target sent more than 65536 bytes"),
@@ -257,7 +266,7 @@ def test_a_slow_target_is_told_before_the_deadline_of_the_run() -> None:
 
 def test_a_target_that_does_not_read_a_large_request_is_down_at_the_deadline() -> None:
     with listening(hang) as port:
-        sentence = failure(f"http://127.0.0.1:{port}/", 0.4, method="POST", body="x" * 20_000_000)
+        sentence = failure(f"http://127.0.0.1:{port}/", 0.4, method="POST", body=Secret("x" * 20_000_000))
     assert sentence == "the target did not finish in time"
 
 
@@ -273,14 +282,14 @@ def test_a_reset_is_a_fact() -> None:
 def test_redirects_are_followed_and_their_phases_added_up() -> None:
     moved = page(b"", "Location: /elsewhere?x", status="302 Found")
     with answering(moved, moved, page()) as target:
-        seen = look(target.url, method="POST", body="b")
+        seen = look(target.url, method="POST", body=Secret("b"))
     assert (seen.trace.failure, seen.redirects, seen.body) == ("", 2, b"hello")
     assert target.heard[1].startswith(b"GET /elsewhere?x HTTP/1.1\r\n")
 
 
 def test_a_redirect_that_keeps_the_method_keeps_the_body_too() -> None:
     with answering(page(b"", "Location: /b", status="307 X"), page()) as target:
-        assert look(target.url, method="POST", body="mine").redirects == 1
+        assert look(target.url, method="POST", body=Secret("mine")).redirects == 1
     assert target.heard[1].startswith(b"POST /b ")
     assert target.heard[1].endswith(b"\r\n\r\nmine")
 
@@ -288,13 +297,13 @@ def test_a_redirect_that_keeps_the_method_keeps_the_body_too() -> None:
 def test_redirects_are_not_followed_where_that_was_asked() -> None:
     with answering(page(b"", "Location: /b", status="302 Found")) as target:
         seen = look(target.url, follow_redirects=False)
-    assert (seen.redirects, seen.trace.failure) == (0, "the status is 302")
+    assert (seen.redirects, seen.trace.failure) == (1, "the status is 302")
 
 
 def test_endless_redirects_end() -> None:
     with answering(page(b"", "Location: /", status="301 X")) as target:
         seen = look(target.url)
-    assert seen.redirects == http.REDIRECTS_MAX
+    assert seen.redirects == http.REDIRECTS_MAX + 1
     assert seen.trace.failure == "the target redirects more than 10 times"
     assert len(target.heard) == 11
 
@@ -305,8 +314,8 @@ def test_secrets_do_not_follow_a_redirect_to_another_origin(tmp_path: Path) -> N
         with answering(page(b"", f"Location: {other.url}", status="302 X")) as target:
             look(
                 target.url,
-                headers={"X-Api-Key": "secret", "Cookie": "secret"},
-                basic_auth=BasicAuth("ada", str(tmp_path / "password")),
+                headers={"X-Api-Key": Secret("secret"), "Cookie": Secret("secret")},
+                basic_auth=BasicAuth(Raw("ada"), password_file=str(tmp_path / "password")),
             )
         assert b"secret" in target.heard[0]
     head = other.heard[0].lower()
@@ -318,7 +327,7 @@ def test_a_body_does_not_follow_a_redirect_to_another_origin() -> None:
         answering(page()) as other,
         answering(page(b"", f"Location: {other.url}", status="308 X")) as target,
     ):
-        seen = look(target.url, method="POST", body="secret")
+        seen = look(target.url, method="POST", body=Secret("secret"))
     assert (seen.trace.failure, other.heard) == ("the status is 308", [])
 
 
@@ -420,7 +429,7 @@ preferred_ip_protocol: ip6
     options = decode(text, "f", Options)
     assert http.PROBE.target(options) == "https://example.com/health"
     assert options.fail_if_body_not_matches_regexp == (Pattern("ok|fine"),)
-    assert options.basic_auth == BasicAuth("ada", "/etc/p")
+    assert options.basic_auth == BasicAuth(Raw("ada"), password_file="/etc/p")
 
 
 @pytest.mark.parametrize(
@@ -429,9 +438,9 @@ preferred_ip_protocol: ip6
         (b"{}", "the key 'target' is missing"),
         (b"target: example.com", "'example.com' is not an http or https URL"),
         (b'{target: "http://x/", method: "GET / HTTP/1.0"}', "is not an HTTP method"),
-        (b'{target: "http://x/", headers: {X: "a\\r\\nY: b"}}', "'X' is not a header"),
-        (b'{target: "http://x/", headers: {"X Y": a}}', "'X Y' is not a header"),
-        (b'{target: "http://x/", body_size_limit: 0}', "0 bytes are no limit"),
+        (b'{target: "http://x/", headers: {X: "a\\r\\nY: b"}}', "the value of 'X' is not one line"),
+        (b'{target: "http://x/", headers: {"X Y": a}}', "'X Y' is not the name of a header"),
+        (b'{target: "http://x/", body_size_limit: 1GB}', "1073741824 bytes are too many"),
         (b'{target: "http://x/", preferred_ip_protocol: ip5}', "expected one of ip4, ip6"),
         (b'{target: "http://x/", follow_redirect: false}', "did you mean 'follow_redirects'"),
     ],
