@@ -5,9 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 _STEP_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the three clocks say at one moment: wall, running, and running while the machine sleeps."""
+
+    wall_s: float
+    monotonic_s: float
+    boottime_s: float
 
 
 class Clock:
@@ -40,3 +50,12 @@ class Clock:
                 self.steps += 1
             self.behind_s = max(0.0, -ahead_s)
             return int((self.monotonic() + self._offset_s) * 1000)
+
+    def pulse(self) -> Pulse:
+        """Return what each clock says now."""
+        return Pulse(self._wall(), self.monotonic(), since_boot_ms() / 1000)
+
+
+def since_boot_ms() -> int:
+    """Return milliseconds since the machine started, its sleep included; the same for all its processes."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000

@@ -10,21 +10,30 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from agent import explain, own, report
-from agent.clock import Clock
+from agent import explain, healing_metrics, own, report
+from agent.clock import Clock, since_boot_ms
 from agent.config import Installation
+from agent.doubt import Doubts
 from agent.effect import Effects, Target
 from agent.endpoint import Endpoint
 from agent.explain_scene import of_agent
-from agent.freeze import frozen
+from agent.heartbeat_memory import HeartbeatMemory
+from agent.heartbeats import Heartbeats
 from agent.memory import Memory
+from agent.notify import Notify
 from agent.outbox import Outbox
+from agent.outlook import Outlook
 from agent.pace import Pace
 from agent.parameters import Unanswered
+from agent.ping_config import PingListen
 from agent.pool import Pool
 from agent.posting import Terms
+from agent.probe_api import ProbeApi
+from agent.probe_api import Terms as ProbeTerms
+from agent.restraints import Restraints, worse
 from agent.routes import Sources, routes
 from agent.senses import Senses, target_of
 from agent.state import StateDirectory
@@ -36,12 +45,13 @@ from model.matcher import Matchers
 from model.misfit import Problem, Rejected
 from model.plugin import Deadline, FileChange
 from model.sample import Sample
-from remediations.guard import Facts
 from remediations.hand import Hand
-from remediations.healer import Healer, Surroundings
+from remediations.hand_client import RemoteHand
+from remediations.healer import Healer
 from remediations.host import this_host
 from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
+from remediations.surroundings import Surroundings
 from rules.dead import DeadSelectors
 from rules.judge import Judge
 from rules.store import Store
@@ -78,29 +88,37 @@ class Daemon:
         self._instance = config.instance or hostname
         self._load = load
         self._clock = Clock()
+        self._notify = Notify(dict(os.environ), self._clock.monotonic)
         self._selector = selectors.DefaultSelector()
         self._wakefd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._asked: deque[_Question] = deque()
-        self._slices: deque[_Question] = deque()
+        self._asked, self._slices = deque[_Question](), deque[_Question]()
         self._stopping = self._reloading = False
         self._loading = threading.Lock()
         self._loader: threading.Thread | None = None
         self._reloaded = True
-        self._bugs = 0
-        self._inward_ms = 0
+        self._bugs = self._inward_ms = 0
 
         self._switch = KillSwitch(state.switch)
+        self._restraints = Restraints(state, self._clock.now_ms(), self._clock.now_ms)
         self._pool = Pool(config.threads_max, self.wake)
         self._watches = Watches(self._selector, self._event)
         self._talks = Talks(self._clock.monotonic, self._pool)
         self._senses = Senses(self._clock, self._pool, self._watches, self._talks)
         self._sample_log = StoreLog(state.samples, config.log_bytes_max, config.history.ms)
         self._journal = Journal(state.runs)
-        self._undo = state.undo
+        self._hands = _hands(config.hand, self._clock, state.undo)
         self._memory = Memory(state.alerts)
+        self._heartbeats = Heartbeats(
+            HeartbeatMemory(state.heartbeats), config.pings, self._clock.now_ms, self.wake
+        )
+        self._outlook = Outlook(state, config.unusual)
         self._outbox = Outbox(config.desks, self._clock.now_ms)
         self._walk = self._assembled()
-        self._endpoint = Endpoint(config.listen.host, config.listen.port, routes(self._sources()))
+        self._probe_api = ProbeApi(self._probe_terms, self._clock.monotonic)
+        self._endpoints = (
+            Endpoint(config.listen.host, config.listen.port, routes(self._sources())),
+            *_for_pings(config.pings.listen, self._heartbeats),
+        )
 
     def _assembled(self) -> Walk:
         """Put store, rules, playbooks and outbox in the order of the walk."""
@@ -116,19 +134,24 @@ class Daemon:
             ask_fresh=effects.ask_fresh,
             on_change=self._stir,
             wake=self.wake,
-            stopped=self._switch.active,
+            stopped=self._stopped,
             now=self._clock.now_ms,
             host=this_host(),
             pauses=self._pauses,
+            worse=lambda alert, since_ms: worse(judge.alerts(), alert, since_ms),
+            holds=self._restraints.holds,
+            sight=effects.sight,
+            watched=lambda: effects.groups,
+            at_work=self._restraints.at_work,
         )
-        hand = Hand(self._clock.monotonic, self._clock.now_ms, self._undo)
-        healer = Healer(self._installation.playbooks, self._journal, hand, around)
+        healer = Healer(self._installation.playbooks, self._journal, self._hands, around)
         resend_ms = config.resend_delay.ms
         lease_ms = 4 * max(config.evaluation_interval.ms, resend_ms)
         terms = Terms(external, lease_ms, resend_ms)
         dead = DeadSelectors(rule_files, frozenset(metric.name for metric in own.ALL))
         pace = Pace(self._clock.monotonic, JUDGING_SHARE)
-        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace)
+        doubts = Doubts(config.doubt)
+        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace, doubts)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -137,6 +160,7 @@ class Daemon:
             while not self._stopping:
                 try:
                     self._turn()
+                    self._notify.alive()
                 except Exception:  # the one place where the loop outlives a bug
                     self._bugs += 1
                     log.exception("a bug in the loop; it goes on")
@@ -191,23 +215,47 @@ class Daemon:
         now_ms = self._clock.now_ms()
         rows = self._sample_log.replay(self._walk.store, now_ms)
         log.info("%d runs of probes are remembered", rows)
+        self._outlook.begin(now_ms)
         self._walk.begin(self._targets(), now_ms)
         self._configure()
-        self._endpoint.start()
-        log.info("watching %s, metrics on port %d", self._instance, self._endpoint.port)
+        for endpoint in self._endpoints:
+            endpoint.start()
+        self._say_whose_hand()
+        log.info("watching %s, metrics on port %d", self._instance, self._endpoints[0].port)
+        self._notify.ready(f"watching {self._instance}")
+
+    def _say_whose_hand(self) -> None:
+        """Whoever reads the log knows which process has the rights, and whether it is there."""
+        if isinstance(self._hands, Hand):
+            log.info("steps are taken in this process, with its rights; there is no hand of its own")
+        elif trouble := self._hands.greet():
+            log.error("nothing can be healed, because the hand does not answer: %s", trouble)
 
     def _turn(self) -> None:
         """Wait until something is due or happens, then walk it through."""
-        for key, _ in self._selector.select(self._wait_s()):
+        wait_s = self._wait_s()
+        happened = self._selector.select(wait_s)
+        if self._walk.doubts.feel(self._clock.pulse(), wait_s):
+            self._walk.doubt()
+        for key, _ in happened:
             key.data()
+        self._hear_jobs()
         readings = self._senses.turn()
         if readings:
-            self._walk.take(readings, self._clock.now_ms())
+            with self._sample_log.together():
+                self._walk.take(readings, self._clock.now_ms())
         self._walk.turn(self._clock.now_ms())
         self._look_inward()
         if self._reloading:
             self._start_reload()
         self._answer_some()
+
+    def _hear_jobs(self) -> None:
+        """Look at once at jobs that pinged or should have; a ping may also have made a job."""
+        if self._heartbeats.grown:
+            self._configure()
+        for name in self._heartbeats.turn(self._clock.now_ms()):
+            self._senses.run_now(name)
 
     def _look_inward(self) -> None:
         """Once in an evaluation interval, let the rules read what the agent knows of itself."""
@@ -220,6 +268,8 @@ class Daemon:
                 "instance": self._instance,
             }
             self._walk.note(Labels.of(mirror), self._own(), now_ms)
+        for part, samples in self._outlook.look(self._walk.store, now_ms):
+            self._walk.note(Labels.of(), samples, now_ms, part)
 
     def _answer_some(self) -> None:
         """Answer who asked, for a short while, and one of the patient; who is left is answered next turn."""
@@ -234,6 +284,9 @@ class Daemon:
     def _wait_s(self) -> float:
         now_ms = self._clock.now_ms()
         waits = [TURN_MAX_S, (self._walk.next_ms(now_ms) - now_ms) / 1000]
+        job_ms = self._heartbeats.next_ms()
+        if job_ms is not None:
+            waits.append((job_ms - now_ms) / 1000)
         probe_s = self._senses.next_s()
         if probe_s is not None:
             waits.append(probe_s - self._clock.monotonic())
@@ -241,15 +294,20 @@ class Daemon:
 
     def _end(self) -> None:
         """Stop in the order of the walk, so that the last words are still said and written."""
-        self._endpoint.close()
+        self._notify.stopping()
+        for endpoint in self._endpoints:
+            endpoint.close()
+        self._probe_api.close()
         self._walk.healer.close()
         self._walk.turn(self._clock.now_ms())
         self._walk.end(self._clock.now_ms())
+        self._outlook.keep(self._clock.now_ms())
         self._outbox.close(LAST_WORDS_S)
         self._watches.close()
         self._talks.close()
         self._pool.close()
         self._memory.close()
+        self._heartbeats.close()
         self._journal.close()
         self._sample_log.close()
         self._selector.close()
@@ -270,8 +328,7 @@ class Daemon:
 
     def _pauses(self) -> dict[str, str]:
         """Tell what keeps playbooks from acting for now."""
-        freeze = frozen(self._installation.config.freezes, self._clock.now_ms())
-        return {"freeze": freeze} if freeze else {}
+        return self._restraints.pauses(self._installation.config, self._walk.doubts.of_itself())
 
     def _stop(self) -> None:
         self._stopping = True
@@ -289,10 +346,12 @@ class Daemon:
             self._loader.start()
 
     def _reload_unasked(self) -> None:
+        self._notify.reloading()
         try:
             self.reload()
         except TimeoutError:
             log.warning("not reloaded: the loop is busy; send SIGHUP again")
+        self._notify.ready(f"watching {self._instance}")
 
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._reloaded, self._inward_ms = False, 0
@@ -302,6 +361,7 @@ class Daemon:
     def _use(self, installation: Installation) -> None:
         self._installation = installation
         self._reloaded, self._inward_ms = True, 0
+        self._outlook.use(installation.config.unusual)
         self._walk.use(self._installation, self._configure(), self._clock.now_ms())
         log.info("reloaded; listen, desks and bounds change at the next start")
 
@@ -310,11 +370,13 @@ class Daemon:
         targets = self._targets()
         gone = self._senses.configure(targets)
         self._walk.effects.configure(self._installation.effects, targets)
+        self._walk.doubts.watch(targets)
         return gone
 
     def _targets(self) -> list[Target]:
         labels = dict(self._installation.config.labels.each)
-        return [(e, target_of(e, self._instance, labels)) for e in self._installation.config.probes]
+        entries = self._heartbeats.configure(self._installation.config.probes)
+        return [(entry, target_of(entry, self._instance, labels)) for entry in entries]
 
     def _sources(self) -> Sources:
         return Sources(
@@ -329,14 +391,19 @@ class Daemon:
             self._declared,
             self.reload,
             self._explained,
+            self._heartbeats,
+            self._probe_api.answer,
         )
+
+    def _probe_terms(self) -> ProbeTerms:
+        """Tell what may be asked of /probe."""
+        return ProbeTerms(self._installation.modules, self._installation.config.refused_targets)
 
     def _explained(self, wanted: Matchers) -> dict[str, Any]:
         """Tell all of the alerts that are meant; what takes too long is left out and said so."""
         deadline = Deadline(self._clock.monotonic() + explain.BUDGET_S, self._clock.monotonic)
-        facts = Facts(self._switch.active(), pauses=self._pauses())
         now_ms = self._clock.now_ms()
-        scene = of_agent(self._walk, self._installation, self._journal, facts, deadline, now_ms)
+        scene = of_agent(self._walk, self._installation, self._journal, deadline, now_ms)
         return explain.explain(scene, wanted)
 
     def _rows(self) -> list[Any]:
@@ -348,12 +415,40 @@ class Daemon:
     def _own(self) -> tuple[Sample, ...]:
         """Return the agent's samples about itself."""
         runs = self._journal.recent(self._clock.now_ms() - report.DAY_MS)
-        state = (own.RELOADED(self._reloaded), own.STOPPED(bool(self._switch.active())), own.BUGS(self._bugs))
-        return (*report.metrics(self._walk, self._senses, self._pool, self._clock, runs), *state)
+        state = (own.RELOADED(self._reloaded), own.STOPPED(bool(self._stopped())), own.BUGS(self._bugs))
+        hand = [own.IN_PROCESS(isinstance(self._hands, Hand))]
+        if isinstance(self._hands, RemoteHand):
+            hand.append(own.REACHABLE(not self._hands.trouble()))
+        now_ms = self._clock.now_ms()
+        healing = healing_metrics.samples(self._walk.healer, self._restraints.holds(), now_ms)
+        walked = report.metrics(self._walk, self._senses, self._pool, self._clock, runs)
+        return (*walked, *state, *hand, *healing)
+
+    def _stopped(self) -> str:
+        """Return the sentence of the agent's kill switch, or of the hand's, or the empty text."""
+        of_hand = self._hands.halted() if isinstance(self._hands, RemoteHand) else ""
+        return self._switch.active() or of_hand
 
     def _declared(self) -> tuple[Any, ...]:
         emitted = (metric for entry, _ in self._senses.entries for metric in entry.probe.emits)
         return report.declared(emitted)
+
+
+def _hands(path: str | None, clock: Clock, undo: Path) -> Hand | RemoteHand:
+    """Return the way to the hand in a process of its own, or where none is named one in this process.
+
+    Root is behind the socket, or in a trial this user.
+    """
+    if path is None:
+        return Hand(clock.monotonic, clock.now_ms, undo)
+    return RemoteHand(Path(path), frozenset({0, os.geteuid()}), clock.monotonic, since_boot_ms)
+
+
+def _for_pings(listen: PingListen | None, heartbeats: Heartbeats) -> tuple[Endpoint, ...]:
+    """Return what hears the pings of other machines, where there is to be such a thing."""
+    if listen is None:
+        return ()
+    return (Endpoint(listen.host, listen.port, heartbeats.routes(), anyone=True),)
 
 
 def _answer(question: Callable[[], Any], answer: Future[Any]) -> None:

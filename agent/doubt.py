@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from agent.clock import Pulse
 from agent.config import DoubtTerms
 from agent.effect import Target
 from agent.senses import Reading
 from model.labels import Labels
-from model.sample import Metric, Sample
+from model.sample import Metric, Sample, Samples
 
 STEP_S: Final = 1.0
 ASLEEP_S: Final = 1.0
@@ -43,15 +44,6 @@ DOUBTED: Final = Metric(
     "1 beside the samples of a probe's run that are not trusted; absent from all others.",
     labels=("probe",),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """What the three clocks say at one moment: wall, running, and running while the machine sleeps."""
-
-    wall_s: float
-    monotonic_s: float
-    boottime_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +101,11 @@ class Doubts:
     _settled_s: dict[Reason, float] = field(default_factory=dict)
     _pulse: Pulse | None = None
     _references: dict[str, bool] = field(default_factory=dict)
+    _targets: tuple[Target, ...] = ()
+
+    def watch(self, targets: Iterable[Target]) -> None:
+        """Take the probes whose targets may come into doubt."""
+        self._targets = tuple(targets)
 
     def feel(self, pulse: Pulse, asked_s: float) -> bool:
         """Take the clocks at the begin of a turn; return whether what is doubted changed."""
@@ -122,7 +119,7 @@ class Doubts:
             changed = True
         return changed
 
-    def hear(self, reading: Reading, now_s: float) -> bool:
+    def hear(self, reading: Reading) -> bool:
         """Take a probe's run where it is a reference; return whether what is doubted changed.
 
         A reference that cannot be looked at says as little of the network as one that does not answer.
@@ -138,27 +135,37 @@ class Doubts:
             self._settled_s.pop(Reason.NETWORK, None)
             return self._begin(doubt, None)
         if Reason.NETWORK in self._now and Reason.NETWORK not in self._settled_s:
-            self._settled_s[Reason.NETWORK] = now_s + self.terms.settle.s
+            felt_s = self._pulse.monotonic_s if self._pulse else 0.0
+            self._settled_s[Reason.NETWORK] = felt_s + self.terms.settle.s
         return False
 
-    def about(self, targets: Iterable[Target]) -> dict[str, dict[Labels, frozenset[str]]]:
+    def about(self) -> dict[str, dict[Labels, frozenset[str]]]:
         """Return the targets that are doubted, each with the metrics of its probe, by the reason in words."""
-        known = list(targets)
         found: dict[str, dict[Labels, frozenset[str]]] = {}
         for doubt in self._now.values():
             meant = found.setdefault(doubt.sentence, {})
-            for entry, target in known:
+            for entry, target in self._targets:
                 if doubt.reason is not Reason.NETWORK or is_remote(entry.probe.target(entry.options)):
-                    names = frozenset(metric.name for metric in entry.probe.emits)
-                    meant[target] = meant.get(target, frozenset()) | names
+                    # What passes on the metrics of others may bring any.
+                    emits = () if entry.probe.brings_more else entry.probe.emits
+                    names = frozenset(metric.name for metric in emits)
+                    meant[target] = meant.get(target, frozenset()) | names if names else names
         return found
 
-    def mark(self, reading: Reading) -> tuple[Sample, ...]:
-        """Return what is written beside a reading: nothing where it is trusted."""
-        entry = reading.entry
+    def marked(self, reading: Reading) -> Samples:
+        """Return the row of a reading, with a mark where it is not trusted."""
+        if not self._now:
+            return reading.row
+        entry, row = reading.entry, reading.row
         remote = is_remote(entry.probe.target(entry.options))
-        doubted = any(remote or reason is not Reason.NETWORK for reason in self._now)
-        return (DOUBTED(1, probe=entry.name),) if doubted else ()
+        if not any(remote or reason is not Reason.NETWORK for reason in self._now):
+            return row
+        mark = DOUBTED(1, probe=entry.name)
+        return Samples((*row.labels, mark.labels), (*row.values, mark.value))
+
+    def of_itself(self) -> tuple[str, ...]:
+        """Return why the agent doubts all that it sees; a doubtful network blurs distant targets only."""
+        return tuple(doubt.sentence for doubt in self._now.values() if doubt.reason is not Reason.NETWORK)
 
     def sentences(self) -> tuple[str, ...]:
         """Return why the agent doubts now."""

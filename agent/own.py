@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from agent import doubt, exhaustion, healing_metrics, unusual
 from model.sample import Metric
 
 MISSED: Final = Metric(
@@ -22,6 +23,11 @@ CLOCK_BEHIND: Final = Metric("beforehand_clock_behind_seconds", "How far the wal
 CLOCK_STEPS: Final = Metric("beforehand_clock_steps_total", "Steps forward of the wall clock.", "counter")
 RELOADED: Final = Metric("beforehand_config_last_reload_successful", "1 when the last reload was taken.")
 STOPPED: Final = Metric("beforehand_remediation_stopped", "1 while the kill switch is set.")
+IN_PROCESS: Final = Metric(
+    "beforehand_hand_in_process",
+    "1 where steps are taken in the agent's own process, without a hand of its own.",
+)
+REACHABLE: Final = Metric("beforehand_hand_reachable", "1 while the hand takes requests; where there is one.")
 WAITING: Final = Metric("beforehand_outbox_waiting", "Alerts that a desk has not taken yet.")
 SENT: Final = Metric("beforehand_outbox_sent_total", "Alerts taken by a desk.", "counter", ("desk",))
 FAILED: Final = Metric("beforehand_outbox_failed_total", "Batches to be tried again.", "counter", ("desk",))
@@ -72,6 +78,7 @@ RULES: Final = Metric("prometheus_rule_group_rules", "Rules in a group.", labels
 
 ALL: Final = (
     MISSED, ABANDONED, THREADS, SERIES, SERIES_DROPPED, OUT_OF_ORDER, CLOCK_BEHIND, CLOCK_STEPS, RELOADED,
-    STOPPED, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, SELECTOR_DEAD, BUGS,
-    EVALUATIONS, FAILURES, ITERATIONS, ITERATIONS_MISSED, INTERVAL, LAST_EVALUATION, LAST_DURATION, RULES,
+    STOPPED, IN_PROCESS, REACHABLE, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, SELECTOR_DEAD,
+    BUGS, EVALUATIONS, FAILURES, ITERATIONS, ITERATIONS_MISSED, INTERVAL, LAST_EVALUATION, LAST_DURATION,
+    RULES, doubt.DOUBT, doubt.DOUBTS, unusual.SCORE, *exhaustion.ALL, *healing_metrics.ALL,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent import own
 from agent.clock import Clock
+from agent.doubt import DOUBTED
 from agent.pool import Pool
 from agent.senses import COUNT, TOOK, UP, Senses
 from agent.walk import Walk
@@ -35,6 +36,7 @@ def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterab
     yield own.OUT_OF_ORDER(walk.store.samples_dropped_out_of_order)
     yield own.CLOCK_BEHIND(clock.behind_s)
     yield own.CLOCK_STEPS(clock.steps)
+    yield from walk.doubts.samples()
     yield own.WAITING(walk.outbox.waiting)
     for desk, tally in walk.outbox.tallies.items():
         yield own.SENT(tally.sent, desk=desk)
@@ -76,7 +78,7 @@ def written_by_rules(groups: Iterable[GroupStatus]) -> frozenset[str]:
 
 def declared(entries: Iterable[Metric]) -> tuple[Metric, ...]:
     """Return every metric that the agent can describe."""
-    return (*entries, UP, TOOK, COUNT, *own.ALL)
+    return (*entries, UP, TOOK, COUNT, DOUBTED, *own.ALL)
 
 
 def _run(run: Run) -> dict[str, Any]:

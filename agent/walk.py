@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent import posting
 from agent.config import Installation, ProbeEntry
+from agent.doubt import Doubts
 from agent.effect import Effects, Target
 from agent.memory import Memory, MemoryLost
 from agent.outbox import Outbox
+from agent.pace import Pace
 from agent.posting import Said, Terms
+from agent.remarks import Remarks
 from agent.senses import Reading
+from agent.wire import Posting
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.sample import Sample
@@ -27,6 +32,8 @@ REMEMBER_EVERY_MS: Final = 10_000
 SAY_EVERY_MS: Final = 5_000
 LOOK_EVERY_MS: Final = 1_000
 DECISION_MS: Final = 250
+JUDGING_SHARE: Final = 0.05
+"""How much of the time may go into judging at once what the slots bring; groups have slots of their own."""
 
 log = logging.getLogger("beforehand.walk")
 
@@ -43,6 +50,11 @@ class Walk:
     outbox: Outbox
     terms: Terms
     dead: DeadSelectors
+    pace: Pace
+    doubts: Doubts
+    remarks: Remarks = field(default_factory=Remarks)
+    _blocks: dict[str, tuple[Labels, Labels]] = field(default_factory=dict)
+    _touched: set[frozenset[str]] = field(default_factory=set)
     _unknown: dict[Labels, frozenset[str]] = field(default_factory=dict)
     _said: dict[Labels, Said] = field(default_factory=dict)
     _news: bool = True
@@ -52,7 +64,8 @@ class Walk:
 
     def begin(self, targets: Iterable[Target], now_ms: int) -> None:
         """Take up where the last life of the agent ended; nothing is known of any target yet."""
-        self._unknown = {_block(target, entry.name): _brings(entry) for entry, target in targets}
+        blocks = [(_block(target, entry.name), entry) for entry, target in targets]
+        self._unknown = {block: self._brings(entry, block) for block, entry in blocks}
         self._tell_unknown()
         seen_ms, alerts = self.memory.recall()
         self.judge.restore(alerts, seen_ms, now_ms)
@@ -61,25 +74,54 @@ class Walk:
             if alert.state is AlertState.FIRING:
                 self.healer.consider(alert, now_ms)
 
-    def take(self, reading: Reading, now_ms: int) -> None:
-        """Store one run's samples and judge at once every rule that reads them."""
-        block = _block(reading.target, reading.entry.name)
-        self.effects.heard(reading)
-        if reading.samples is None:
-            self._unknown[block] = _brings(reading.entry)
-            self._tell_unknown()
-        elif self._unknown.pop(block, None) is not None:
-            self._tell_unknown()
-        names = self.store.write(block, reading.at_ms, (*(reading.samples or ()), *reading.own))
-        self._follow(self.judge.judge_metrics(names, now_ms), now_ms)
+    def take(self, readings: Iterable[Reading], now_ms: int) -> None:
+        """Store what these runs brought, then judge every rule that reads any of it, once.
 
-    def note(self, target: Labels, samples: tuple[Sample, ...], now_ms: int) -> None:
-        """Store what the agent says of itself and judge the rules that read it."""
-        names = self.store.write(_block(target, "agent"), now_ms, samples)
+        Where that takes long, what is not urgent waits a little for more of its kind.
+        """
+        urgent = news = doubt = False
+        for reading in readings:
+            block = self._block_of(reading)
+            self.effects.heard(reading)
+            if not reading.seen:
+                news = news or block not in self._unknown
+                self._unknown[block] = self._brings(reading.entry, block)
+            elif block in self._unknown:
+                news = True
+                del self._unknown[block]
+            doubt = self.doubts.hear(reading) or doubt
+            self.remarks.hear(reading.target, reading.remarks)
+            self._touched.add(self.store.write_row(block, reading.at_ms, self.doubts.marked(reading)))
+            urgent = urgent or reading.urgent
+        if news:
+            self._tell_unknown()
+        if doubt:
+            self.doubt()
+        if urgent or not self.pace.left_s():
+            self._judge_touched(now_ms)
+
+    def doubt(self) -> None:
+        """Tell the judge what is doubted now."""
+        self.judge.set_doubts(self.doubts.about())
+        for sentence in self.doubts.sentences():
+            log.warning("what is seen is doubted: %s", sentence)
+
+    def _judge_touched(self, now_ms: int) -> None:
+        names = frozenset().union(*self._touched)
+        self._touched.clear()
+        with self.pace.counted():
+            transitions = self.judge.judge_metrics(names, now_ms)
+        self._follow(transitions, now_ms)
+
+    def note(self, target: Labels, samples: tuple[Sample, ...], now_ms: int, part: str = "agent") -> None:
+        """Store what the agent itself says, by default about itself, and judge the rules that read it."""
+        names = self.store.write(_block(target, part), now_ms, samples)
         self._follow(self.judge.judge_metrics(names, now_ms), now_ms)
 
     def turn(self, now_ms: int) -> None:
         """Judge what is due, go on healing, and say what there is to say."""
+        if self._touched and not self.pace.left_s():
+            self._judge_touched(now_ms)
         due_ms = self.judge.next_due_ms()
         if due_ms is not None and due_ms <= now_ms:
             self._follow(self.judge.judge_due(now_ms), now_ms)
@@ -92,9 +134,10 @@ class Walk:
             self._look_ms = now_ms + LOOK_EVERY_MS
             self.dead.look(self.store, now_ms, self._unknown.values())
 
-    def next_ms(self) -> int:
+    def next_ms(self, now_ms: int) -> int:
         """Return when ``turn`` is needed next."""
-        dues = (self.judge.next_due_ms(), self.healer.next_due_ms(), self._say_ms)
+        touched_ms = now_ms + math.ceil(self.pace.left_s() * 1000) if self._touched else None
+        dues = (touched_ms, self.judge.next_due_ms(), self.healer.next_due_ms(), self._say_ms)
         return min(due for due in dues if due is not None)
 
     def stir(self) -> None:
@@ -104,6 +147,7 @@ class Walk:
     def use(self, installation: Installation, gone: Iterable[Target], now_ms: int) -> None:
         """Go on with other rules, playbooks and probes; what is gone is seen no more."""
         for entry, target in gone:
+            self._blocks.pop(entry.name, None)
             block = _block(target, entry.name)
             self._unknown.pop(block, None)
             self.store.write(block, now_ms, ())
@@ -138,10 +182,16 @@ class Walk:
         postings = posting.due(ripe, self.healer.remedy, self._said, now_ms, self.terms)
         known = {alert.labels for alert in alerts}
         self._said = {labels: said for labels, said in self._said.items() if labels in known}
+        postings = [self._with_excerpt(one) for one in postings]
         for one in postings:
             self._said[one.alert.labels] = Said(one.alert, one.remedy, now_ms)
         if postings:
             self.outbox.put(postings)
+
+    def _with_excerpt(self, one: Posting) -> Posting:
+        """Add the words of the probe that saw it."""
+        text = self.remarks.about(one.alert.labels)
+        return replace(one, marks={**one.marks, "beforehand_excerpt": text}) if text else one
 
     def _undecided(self, alert: Alert, now_ms: int) -> bool:
         """Tell whether a desk should not hear of it yet: in a moment it is known who heals it, and how."""
@@ -164,6 +214,22 @@ class Walk:
             merged[target] = merged.get(target, frozenset()) | names
         return merged
 
+    def _block_of(self, reading: Reading) -> Labels:
+        name, target = reading.entry.name, reading.target
+        known = self._blocks.get(name)
+        if known is None or known[0] is not target:
+            known = self._blocks[name] = (target, _block(target, name))
+        return known[1]
+
+    def _brings(self, entry: ProbeEntry, block: Labels) -> frozenset[str]:
+        """Return the metrics that a probe would bring; of what others name, those that it brought so far."""
+        declared = frozenset(metric.name for metric in entry.probe.emits)
+        if not entry.probe.brings_more:
+            return declared
+        known = self._unknown.get(block, frozenset()) | self.store.names_of(block)
+        # Where nothing was brought yet it may be anything, and no name stands for any.
+        return declared | known if known else known
+
     def _tell_unknown(self) -> None:
         self.judge.set_unknown(self.unseen())
 
@@ -171,7 +237,3 @@ class Walk:
 def _block(target: Labels, name: str) -> Labels:
     """Return what keeps the samples of one probe apart: two probes may look at one target."""
     return target.having({PART: name})
-
-
-def _brings(entry: ProbeEntry) -> frozenset[str]:
-    return frozenset(metric.name for metric in entry.probe.emits)

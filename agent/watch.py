@@ -10,9 +10,11 @@ from typing import Final
 
 from inotify_simple import INotify, flags
 
-from model.plugin import FileChange, ProcessExit, Wish
+from model.plugin import FileChange, ProcessExit
 
 WISHES_MAX: Final = 1024
+
+Event = ProcessExit | FileChange
 
 _CHANGES: Final = flags.CREATE | flags.DELETE | flags.MOVED_TO | flags.MOVED_FROM | flags.CLOSE_WRITE
 
@@ -30,12 +32,12 @@ class Watches:
         self._notify = notify
         self._pidfds: dict[int, int] = {}
         self._directories: dict[str, int] = {}
-        self._by_wish: dict[Wish, set[object]] = {}
-        self._by_key: dict[object, frozenset[Wish]] = {}
+        self._by_wish: dict[Event, set[object]] = {}
+        self._by_key: dict[object, frozenset[Event]] = {}
         self._inotify = INotify(nonblocking=True)
         selector.register(self._inotify.fileno(), selectors.EVENT_READ, self._files)
 
-    def wish(self, key: object, wishes: Iterable[Wish]) -> None:
+    def wish(self, key: object, wishes: Iterable[Event]) -> None:
         """Replace what the key wishes for; what cannot be watched is left to the next slot."""
         wanted = frozenset(list(wishes)[:WISHES_MAX])
         before = self._by_key.get(key, frozenset())
@@ -100,7 +102,7 @@ class Watches:
             for key in list(self._by_wish.get(wish, ())):
                 self._notify(key)
 
-    def _forget(self, wish: Wish, key: object) -> None:
+    def _forget(self, wish: Event, key: object) -> None:
         keys = self._by_wish.get(wish, set())
         keys.discard(key)
         if keys:
@@ -117,5 +119,5 @@ class Watches:
                 self._inotify.rm_watch(number)
 
 
-def _beside(other: Wish, wish: FileChange) -> bool:
+def _beside(other: Event, wish: FileChange) -> bool:
     return isinstance(other, FileChange) and Path(other.path).parent == Path(wish.path).parent

@@ -49,7 +49,14 @@ class FileChange:
     path: str
 
 
-Wish = ProcessExit | FileChange
+@dataclass(frozen=True, slots=True)
+class RunAgain:
+    """A wish to be run again after so many seconds, where the next slot would be too late."""
+
+    after_s: float
+
+
+Wish = ProcessExit | FileChange | RunAgain
 
 REMARK_CHARS_MAX: Final = 4096
 

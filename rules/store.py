@@ -14,8 +14,8 @@ from typing import Final
 
 from model.labels import Labels
 from model.matcher import Matcher
-from model.sample import Sample
-from rules.store_block import TRIM_ROWS, Block, Series
+from model.sample import Sample, Samples
+from rules.store_block import TRIM_ROWS, Block, Lanes, Series
 
 LOOKBACK_MS: Final = 300_000
 SELECTIONS_MAX: Final = 10_000
@@ -25,7 +25,7 @@ PART: Final = "__part__"
 Row = tuple[Labels, float]
 Window = tuple[Labels, Sequence[int], Sequence[float]]
 Span = tuple[Series, int, int]
-Sink = Callable[[Labels, int, Sequence[Row]], None]
+Sink = Callable[[Labels, int, Sequence[Labels], Sequence[float]], None]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -44,7 +44,8 @@ class Selector:
 class Store:
     """Every series with its samples; times are milliseconds since 1970 in UTC.
 
-    ``sink`` is told of every row that was taken: the block's key, the time, and each value of the row.
+    ``sink`` is told of every row that was taken: the block's key, the time, and
+    the labels and values of all series in it.
     """
 
     def __init__(self, retention_ms: int, series_max: int, sink: Sink | None = None) -> None:
@@ -74,27 +75,30 @@ class Store:
         one has not become stale. A run that is not later than the last one is dropped and counted.
         """
         # The whole run first: a row that an exception cuts short would put every column out of step.
-        rows = [(sample.labels, float(sample.value)) for sample in samples]
-        return self._write(target, at_ms, rows, self._sink)
+        return self.write_row(target, at_ms, Samples.of(samples))
+
+    def write_row(self, target: Labels, at_ms: int, row: Samples) -> frozenset[str]:
+        """Do as ``write`` does; it costs least where a row has the labels of the one before."""
+        return self._write(target, at_ms, row.labels, row.values, self._sink)
 
     def mark_failed(self, target: Labels, at_ms: int) -> frozenset[str]:
         """Make every series of a target stale, since its run said nothing.
 
         To write ``up 0`` at the same time, pass it to ``write`` instead: all others become stale as well.
         """
-        return self._write(target, at_ms, (), self._sink) if target in self._blocks else _NOTHING
+        return self._write(target, at_ms, (), (), self._sink) if target in self._blocks else _NOTHING
 
     def append(self, series: Labels, at_ms: int, value: float) -> frozenset[str]:
         """Take one value of a series that stands alone, such as what a recording rule yields."""
-        return self._write(series, at_ms, ((series, float(value)),), self._sink)
+        return self._write(series, at_ms, (series,), (float(value),), self._sink)
 
     def mark_stale(self, series: Labels, at_ms: int) -> frozenset[str]:
         """End a series that stands alone, until its next value."""
-        return self._write(series, at_ms, (), self._sink) if series in self._blocks else _NOTHING
+        return self._write(series, at_ms, (), (), self._sink) if series in self._blocks else _NOTHING
 
-    def restore(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> None:
+    def restore(self, key: Labels, at_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> None:
         """Take a row that the sink was told of in an earlier life."""
-        self._write(key, at_ms, rows, None)
+        self._write(key, at_ms, tuple(labels), values, None)
 
     def restore_columns(self, key: Labels, times: array[int], columns: Mapping[Labels, array[float]]) -> None:
         """Take many rows of one block at once: their times, rising, and each series' values in all of them.
@@ -107,6 +111,7 @@ class Store:
         if late == len(times):
             return
         self._blocks[key] = block
+        block.leave_lanes()
         row = block.end
         block.times.extend(times[late:])
         block.names = None
@@ -124,6 +129,11 @@ class Store:
                 series.stop(row)
                 block.live -= 1
         self._let_go(block, times[-1])
+
+    def names_of(self, target: Labels) -> frozenset[str]:
+        """Return the metrics that a target has brought within the retention."""
+        block = self._blocks.get(target)
+        return frozenset(labels.name for labels in block.series) if block else frozenset()
 
     def select(self, selector: Selector) -> tuple[Series, ...]:
         """Return the series that a selector means; resolved once until its metric gains or loses one."""
@@ -203,27 +213,52 @@ class Store:
                     assert value is not None, "a live series has a value in the newest row"
                     yield series.labels, value, block.last_ms
 
-    def _write(self, key: Labels, at_ms: int, rows: Sequence[Row], sink: Sink | None) -> frozenset[str]:
-        block = self._blocks.get(key) or Block(key)
-        if block.times and at_ms <= block.last_ms:
-            self.samples_dropped_out_of_order += len(rows)
+    def _write(
+        self,
+        key: Labels,
+        at_ms: int,
+        labels: tuple[Labels, ...],
+        values: Sequence[float],
+        sink: Sink | None,
+    ) -> frozenset[str]:
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._blocks[key] = Block(key)
+        elif at_ms <= block.last_ms:
+            self.samples_dropped_out_of_order += len(labels)
             return _NOTHING
-        self._blocks[key] = block
-        block.times.append(at_ms)
-        touched = self._push(block, key, rows)
-        if sink is not None:
-            row = block.end - 1
-            values = [(each.labels, each.value(row)) for each in block.series.values() if each.live]
-            sink(key, at_ms, [(labels, value) for labels, value in values if value is not None])
+        lanes = block.lanes
+        if lanes is not None and labels == block.shape:
+            block.times.append(at_ms)
+            lanes.push(values)
+            touched = block.live_names()
+            if sink is not None:
+                sink(key, at_ms, lanes.labels, values)
+        else:
+            block.leave_lanes()
+            block.times.append(at_ms)
+            filled, touched = self._push(block, key, labels, values)
+            if sink is not None:
+                sink(key, at_ms, [series.labels for series in filled], list(filled.values()))
+            if labels == block.shape and len(filled) == len(labels) > 0:
+                block.lanes = Lanes(tuple(filled))
+            block.shape = labels
+            block.pack()
         self._let_go(block, at_ms)
         return touched
 
-    def _push(self, block: Block, key: Labels, rows: Sequence[Row]) -> frozenset[str]:
-        """Fill the newest row of a block and end the series that are missing from it."""
+    def _push(
+        self, block: Block, key: Labels, labels: Sequence[Labels], values: Sequence[float]
+    ) -> tuple[dict[Series, float], frozenset[str]]:
+        """Fill the newest row of a block and end the series that are missing from it.
+
+        Returns what each series got, and the names that were touched.
+        """
         row, expected, kept = block.end - 1, block.live, 0
         aliases = block.aliases
-        for labels, value in rows:
-            series = aliases.get(labels) or self._adopt(block, key, labels)
+        filled: dict[Series, float] = {}
+        for each, value in zip(labels, values, strict=True):
+            series = aliases.get(each) or self._adopt(block, key, each)
             if series is None:
                 continue
             if series.newest == row:
@@ -235,14 +270,15 @@ class Store:
                 block.live += 1
                 block.names = None
             series.push(row, value)
+            filled[series] = value
         if kept == expected:
-            return block.live_names()
+            return filled, block.live_names()
         ended = [series for series in block.series.values() if series.live and series.newest != row]
         for series in ended:
             series.stop(row)
         block.live -= len(ended)
         block.names = None
-        return block.live_names().union(series.labels.name for series in ended)
+        return filled, block.live_names().union(series.labels.name for series in ended)
 
     def _adopt(self, block: Block, key: Labels, labels: Labels) -> Series | None:
         """Return the series that a sample belongs to, made now if need be; None where it has no room."""

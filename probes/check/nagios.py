@@ -1,7 +1,7 @@
 """Plug-ins of Nagios and its kin, run unchanged: their status, their performance data and their words.
 
 Exit codes and output are those of the Monitoring Plugins Development Guidelines. Each run is one check, so
-the probe's own slots are Nagios' check interval, and in soft states its retry interval.
+the probe's own slots are Nagios' check interval.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from model.duration import seconds
+from model.duration import Duration, seconds
 from model.labels import Labels
 from model.misfit import Misfit
-from model.plugin import Deadline, Look, Probe, Remark
+from model.plugin import Deadline, Look, Probe, Remark, RunAgain
 from model.sample import Metric, Sample
 from probes.check.perfdata import Item, Range, parse_output
 from probes.check.program_options import NO_VARIABLES, Argv, Environment, environment
@@ -57,7 +57,7 @@ class Options:
     ``check`` names it in labels. ``argv`` is its absolute path with its arguments, ``env`` its variables,
     ``env_files`` those whose value lies in a file, for secrets. ``user`` runs it as somebody else.
     ``target`` is the host that it looks at, where that is not this one. A problem is soft until it was seen
-    ``max_check_attempts`` times in a row.
+    ``max_check_attempts`` times in a row; while it is, the check runs again after ``retry_interval``.
     """
 
     check: str
@@ -67,6 +67,7 @@ class Options:
     user: str = ""
     target: str = ""
     max_check_attempts: int = 3
+    retry_interval: Duration = seconds(30)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.check) <= CHECK_CHARS_MAX:
@@ -74,6 +75,8 @@ class Options:
             raise Misfit(sentence, "write one, like load", key="check")
         if not 1 <= self.max_check_attempts <= 100:
             raise Misfit("max_check_attempts is out of range", "choose 1 to 100", key="max_check_attempts")
+        if self.retry_interval < seconds(1):
+            raise Misfit("the retry interval is too short", "write 1s or more", key="retry_interval")
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ def begin(options: Options) -> Look:
     return partial(_look, options, _Memory())
 
 
-def _look(options: Options, memory: _Memory, deadline: Deadline) -> Iterator[Sample | Remark]:
+def _look(options: Options, memory: _Memory, deadline: Deadline) -> Iterator[Sample | Remark | RunAgain]:
     began_s = deadline.monotonic()
     finished = run(
         options.argv.words,
@@ -100,6 +103,8 @@ def _look(options: Options, memory: _Memory, deadline: Deadline) -> Iterator[Sam
     memory.standing = after(memory.standing, status(finished), options.max_check_attempts)
     yield DURATION(took_s, check=options.check)
     yield from _samples(options.check, finished, memory.standing)
+    if not memory.standing.hard:
+        yield RunAgain(options.retry_interval.s)
     said = parse_output(finished.stdout.decode("utf-8", "replace"))
     yield UNREAD(said.unread, check=options.check)
     for item in said.items:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.clock import Pulse
 from agent.config import TRUST, AgentConfig, DoubtTerms, ProbeEntry, load
-from agent.doubt import Doubts, Pulse, Reason, gaps, is_remote, network
-from agent.senses import Reading, target_of
+from agent.doubt import DOUBTED, Doubts, Reason, gaps, is_remote, network
+from agent.senses import COUNT, TOOK, UP, Reading, target_of
 from model.decode import decode
 from model.labels import Labels
 from model.misfit import Rejected
-from model.sample import Sample
+from model.sample import Sample, Samples
 
 START = Pulse(1_000_000.0, 50.0, 60.0)
 PROBES = b"""
@@ -111,8 +112,10 @@ def test_what_lies_beyond_this_host_is_known_by_its_target(target: str, remote: 
 
 
 def reading(entry: ProbeEntry, success: float | None) -> Reading:
-    told = None if success is None else (Sample(Labels.of(__name__="probe_success"), success),)
-    return Reading(entry, target_of(entry, "web1", {}), 0, told, ())
+    told = () if success is None else (Sample(Labels.of(__name__="probe_success"), success),)
+    about = [metric(1, probe=entry.name) for metric in (UP, TOOK, COUNT)]
+    row = Samples.of((*told, *about))
+    return Reading(entry, target_of(entry, "web1", {}), 0, row, success is not None, "", (), False)
 
 
 @pytest.fixture
@@ -123,12 +126,15 @@ def config() -> AgentConfig:
 def test_a_lost_network_puts_only_remote_targets_in_doubt(config: AgentConfig) -> None:
     entries = {entry.name: entry for entry in config.probes}
     doubts = Doubts(config.doubt)
-    assert not doubts.hear(reading(entries["gateway"], 0), 50), "half of two is not more than half"
-    assert doubts.hear(reading(entries["resolver"], None), 50)
-    (meant,) = doubts.about([(entry, target_of(entry, "web1", {})) for entry in config.probes]).values()
+    assert not doubts.hear(reading(entries["gateway"], 0)), "half of two is not more than half"
+    assert doubts.hear(reading(entries["resolver"], None))
+    doubts.watch([(entry, target_of(entry, "web1", {})) for entry in config.probes])
+    (meant,) = doubts.about().values()
     assert {target.get("instance") for target in meant} == {"192.0.2.1:53", "192.0.2.2:53"}
-    assert [sample.value for sample in doubts.mark(reading(entries["gateway"], 0))] == [1]
-    assert doubts.mark(reading(entries["own"], 1)) == ()
+    marked = doubts.marked(reading(entries["gateway"], 0))
+    assert marked.labels[-1].name == DOUBTED.name
+    own = reading(entries["own"], 1)
+    assert doubts.marked(own) is own.row
 
 
 def test_a_network_that_is_back_must_settle_first(config: AgentConfig) -> None:
@@ -136,9 +142,10 @@ def test_a_network_that_is_back_must_settle_first(config: AgentConfig) -> None:
     doubts = Doubts(config.doubt)
     doubts.feel(START, 1.0)
     for name in ("gateway", "resolver"):
-        doubts.hear(reading(entries[name], 0), 50)
-    doubts.hear(reading(entries["gateway"], 1), 60)
-    assert not doubts.feel(later(START, 20, 20, 20), 20)
+        doubts.hear(reading(entries[name], 0))
+    assert not doubts.feel(later(START, 10, 10, 10), 10)
+    doubts.hear(reading(entries["gateway"], 1))
+    assert not doubts.feel(later(START, 20, 20, 20), 10)
     assert len(doubts.sentences()) == 1
     assert doubts.feel(later(START, 25, 25, 25), 5)
     assert doubts.sentences() == ()

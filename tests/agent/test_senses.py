@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +13,15 @@ from agent.clock import Clock
 from agent.config import ProbeEntry
 from agent.pool import Pool
 from agent.senses import Reading, Senses, target_of
+from agent.talks import Talks
 from agent.watch import Watches
+from model.conversation import RECEIVE, Address, Aside, Connect, Conversation
 from model.duration import Duration, seconds
 from model.labels import Labels
 from model.misfit import Place
-from model.plugin import Deadline, Probe, Wish
+from model.plugin import Deadline, Probe, RunAgain, Seen, Wish
 from model.sample import Metric, Sample
+from tests.probes.targets import Connection, hang, listening
 
 VALUE = Metric("value", "A value.")
 
@@ -49,10 +53,19 @@ class Loop:
         self.selector = selectors.DefaultSelector()
         self.watches = Watches(self.selector, lambda name: self.senses.wake(str(name)))
         self.pool = Pool(threads_max, self.woken.set)
-        self.senses = Senses(Clock(), self.pool, self.watches)
+        clock = Clock()
+        self.talks = Talks(clock.monotonic, self.pool)
+        self.selector.register(self.talks, selectors.EVENT_READ, self.talks.listen)
+        self.senses = Senses(clock, self.pool, self.watches, self.talks)
 
     def configure(self, *entries: ProbeEntry) -> None:
         self.senses.configure([(one, target_of(one, "host", {})) for one in entries])
+
+    def close(self) -> None:
+        self.watches.close()
+        self.talks.close()
+        self.selector.close()
+        self.pool.close()
 
     def until(self, enough: Callable[[list[Reading]], bool], limit_s: float = 5) -> list[Reading]:
         readings: list[Reading] = []
@@ -71,9 +84,7 @@ class Loop:
 def loop() -> Iterator[Loop]:
     made = Loop()
     yield made
-    made.watches.close()
-    made.selector.close()
-    made.pool.close()
+    made.close()
 
 
 def test_a_run_brings_its_samples_with_the_labels_of_its_target(loop: Loop) -> None:
@@ -142,9 +153,7 @@ def test_a_probe_without_a_free_thread_is_unknown_and_not_queued() -> None:
     (reading,) = loop.until(lambda found: len(found) == 1)
     assert reading.reason == "every worker thread is held by another probe"
     hang.set()
-    loop.watches.close()
-    loop.selector.close()
-    loop.pool.close()
+    loop.close()
 
 
 def test_an_event_in_the_middle_of_a_run_makes_the_probe_run_once_more(loop: Loop) -> None:
@@ -191,3 +200,106 @@ def test_a_reload_keeps_the_slots_of_a_probe_that_did_not_change(loop: Loop) -> 
     (reading,) = loop.until(lambda found: len(found) == 1)
     assert reading.entry.name == "new"
     assert loop.senses.turn() == []
+
+
+def talk(name: str, conversation: Callable[[], Conversation[Iterable[Seen]]]) -> ProbeEntry:
+    """Return a probe that converses."""
+    probe = Probe(
+        "talk",
+        Options,
+        lambda _, __: (),
+        (VALUE,),
+        "node",
+        lambda _: "",
+        converse=lambda _, __: conversation(),
+    )
+    return ProbeEntry(probe, Options(), name, seconds(60), Duration(500), {}, Place(""))
+
+
+def greeting(port: int) -> Conversation[Iterable[Seen]]:
+    yield Connect(Address(socket.AF_INET, ("127.0.0.1", port)))
+    data = yield RECEIVE
+    assert isinstance(data, bytes)
+    return [VALUE(len(data))]
+
+
+def test_a_probe_that_converses_takes_no_thread(loop: Loop) -> None:
+    with listening(lambda connection: connection.socket.sendall(b"hello")) as port:
+        loop.configure(*(talk(f"talk {n}", lambda: greeting(port)) for n in range(20)))
+        readings = loop.until(lambda found: len(found) == 20)
+    assert {reading.samples for reading in readings} == {(VALUE(5),)}
+    assert loop.pool.threads == 0
+
+
+def test_a_conversation_that_hangs_is_unknown_at_its_deadline(loop: Loop) -> None:
+    with listening(hang) as port:
+        loop.configure(talk("talk", lambda: greeting(port)))
+        (reading,) = loop.until(lambda found: len(found) == 1)
+    assert (reading.samples, reading.reason) == (None, "no answer within 500ms")
+
+
+def test_a_conversation_whose_aside_hangs_is_not_begun_again_until_it_comes_back(loop: Loop) -> None:
+    go = threading.Event()
+    begun: list[int] = []
+
+    def asking() -> Conversation[Iterable[Seen]]:
+        begun.append(1)
+        yield Aside(go.wait)
+        return [VALUE(1)]
+
+    loop.configure(talk("talk", asking))
+    (reading,) = loop.until(lambda found: len(found) == 1)
+    assert reading.reason == "no answer within 500ms"
+    loop.senses.run_now("talk")
+    assert len(begun) == 1
+    go.set()
+    loop.until(lambda found: any(reading.seen for reading in found))
+    assert len(begun) == 2
+
+
+def test_what_a_reload_took_away_in_mid_conversation_says_nothing_any_more(loop: Loop) -> None:
+    go = threading.Event()
+
+    def late(connection: Connection) -> None:
+        go.wait(5)
+        connection.socket.sendall(b"late")
+
+    with listening(late) as slow, listening(lambda connection: connection.socket.sendall(b"hello")) as port:
+        loop.configure(talk("talk", lambda: greeting(slow)), talk("gone", lambda: greeting(slow)))
+        assert loop.senses.turn() == []
+        loop.configure(talk("talk", lambda: greeting(port)))
+        (reading,) = loop.until(lambda found: len(found) == 1)
+        assert (reading.entry.name, reading.samples) == ("talk", (VALUE(5),))
+        go.set()
+        for _ in range(20):
+            assert loop.until(lambda found: True) == []
+
+
+def test_only_who_was_woken_is_urgent(loop: Loop) -> None:
+    loop.configure(entry("cpu"))
+    (first,) = loop.until(lambda found: len(found) == 1)
+    loop.senses.wake("cpu")
+    (second,) = loop.until(lambda found: len(found) == 1)
+    assert (first.urgent, second.urgent) == (False, True)
+
+
+def test_the_series_of_a_probe_are_one_object_while_they_stay_the_same(loop: Loop) -> None:
+    loop.configure(entry("cpu"))
+    (first,) = loop.until(lambda found: len(found) == 1)
+    loop.senses.run_now("cpu")
+    (second,) = loop.until(lambda found: len(found) == 1)
+    assert first.row.labels is second.row.labels
+
+
+def test_a_probe_that_wishes_it_runs_again_before_its_next_slot(loop: Loop) -> None:
+    runs: list[float] = []
+
+    def look(_: Deadline) -> Iterable[Sample | Wish]:
+        runs.append(time.monotonic())
+        return [VALUE(1), RunAgain(0)] if len(runs) == 1 else [VALUE(2)]
+
+    loop.configure(entry("check", look))
+    first, second = loop.until(lambda found: len(found) == 2, limit_s=20)
+    assert (first.samples, second.samples) == ((VALUE(1),), (VALUE(2),))
+    assert runs[1] - runs[0] >= 1, "a probe that always wishes it must not take the host"
+    assert not second.urgent

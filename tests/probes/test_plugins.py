@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from model.decode import decode
-from model.plugin import AnyProbe, FileChange, ProcessExit, Remark
+from model.plugin import AnyProbe, FileChange, ProcessExit, Remark, RunAgain
 from model.sample import Sample
 from probes import BY_NAME, PROBES
 from probes.net.domain import Unanswered
@@ -95,7 +95,7 @@ def test_a_probe_emits_only_what_it_declares(probe: AnyProbe, silent: int) -> No
     told = told_by(probe, silent)
     assert told or probe.name in MAY_BE_SILENT or probe.name in UNKNOWN
     for one in told:
-        assert isinstance(one, Sample | ProcessExit | FileChange | Remark)
+        assert isinstance(one, Sample | ProcessExit | FileChange | Remark | RunAgain)
         if isinstance(one, Sample):
             more = {"step"} if probe.name == "http_flow" else set()
             assert set(one.labels) <= declared[one.labels.name] | more

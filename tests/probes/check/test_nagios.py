@@ -10,7 +10,7 @@ import pytest
 
 from model.decode import decode
 from model.misfit import Rejected
-from model.plugin import Look, Remark
+from model.plugin import Look, Remark, RunAgain
 from probes.check.nagios import PROBE, Options
 from probes.program import NotStarted
 from tests.probes.targets import values, within
@@ -96,6 +96,12 @@ def test_a_problem_becomes_hard_and_flapping_is_seen_over_many_runs(tmp_path: Pa
     changing = look(f"cd {tmp_path}; n=$(cat next); echo $((1 - n)) >next; exit $n")
     seen = [values(changing(within(20))) for _ in range(8)]
     assert [one['nagios_check_flapping{check="c"}'] for one in seen] == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_a_soft_problem_is_looked_at_again_after_the_retry_interval_and_a_hard_one_is_not() -> None:
+    looks = look("exit 2", ", max_check_attempts: 2, retry_interval: 7s")
+    assert [one for one in looks(within(20)) if isinstance(one, RunAgain)] == [RunAgain(7)]
+    assert [one for one in looks(within(20)) if isinstance(one, RunAgain)] == []
 
 
 def test_each_look_has_a_memory_of_its_own() -> None:
