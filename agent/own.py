@@ -28,6 +28,13 @@ IN_PROCESS: Final = Metric(
     "1 where steps are taken in the agent's own process, without a hand of its own.",
 )
 REACHABLE: Final = Metric("beforehand_hand_reachable", "1 while the hand takes requests; where there is one.")
+BUILD: Final = Metric("beforehand_build_info", "1, with what runs here.", labels=("version", "pythonversion"))
+COLLECTOR_TOOK: Final = Metric(
+    "node_scrape_collector_duration_seconds", "How long a collector of the host took.", labels=("collector",)
+)
+COLLECTOR_SUCCESS: Final = Metric(
+    "node_scrape_collector_success", "Whether a collector of the host could look.", labels=("collector",)
+)
 WAITING: Final = Metric("beforehand_outbox_waiting", "Alerts that a desk has not taken yet.")
 SENT: Final = Metric("beforehand_outbox_sent_total", "Alerts taken by a desk.", "counter", ("desk",))
 FAILED: Final = Metric("beforehand_outbox_failed_total", "Batches to be tried again.", "counter", ("desk",))
@@ -80,5 +87,6 @@ ALL: Final = (
     MISSED, ABANDONED, THREADS, SERIES, SERIES_DROPPED, OUT_OF_ORDER, CLOCK_BEHIND, CLOCK_STEPS, RELOADED,
     STOPPED, IN_PROCESS, REACHABLE, WAITING, SENT, FAILED, REFUSED, DROPPED, RUNS, RULE_FAILED, SELECTOR_DEAD,
     BUGS, EVALUATIONS, FAILURES, ITERATIONS, ITERATIONS_MISSED, INTERVAL, LAST_EVALUATION, LAST_DURATION,
-    RULES, doubt.DOUBT, doubt.DOUBTS, unusual.SCORE, *exhaustion.ALL, *healing_metrics.ALL,
+    RULES, BUILD, COLLECTOR_TOOK, COLLECTOR_SUCCESS, doubt.DOUBT, doubt.DOUBTS, unusual.SCORE,
+    *exhaustion.ALL, *healing_metrics.ALL,
 )  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import cache
+from importlib import metadata
+from typing import Any, Final
 
 from agent import own
 from agent.clock import Clock
@@ -17,6 +20,9 @@ from remediations.run import Run
 from rules.file import RecordingRule
 from rules.judge import GroupStatus
 from rules.reach import ALERTS, ALERTS_FOR_STATE
+
+# What node_exporter calls the two that go by another name here.
+_COLLECTORS: Final = {"load": "loadavg", "memory": "meminfo"}
 
 DAY_MS = 24 * 3_600_000
 
@@ -37,6 +43,8 @@ def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterab
     yield own.CLOCK_BEHIND(clock.behind_s)
     yield own.CLOCK_STEPS(clock.steps)
     yield from walk.doubts.samples()
+    yield own.BUILD(1, version=_version(), pythonversion=platform.python_version())
+    yield from _collectors(senses)
     yield own.WAITING(walk.outbox.waiting)
     for desk, tally in walk.outbox.tallies.items():
         yield own.SENT(tally.sent, desk=desk)
@@ -55,6 +63,23 @@ def metrics(walk: Walk, senses: Senses, pool: Pool, clock: Clock, recent: Iterab
         yield own.SELECTOR_DEAD(
             1, rule_group=name, rule=dead.rule, selector=dead.selector, nearest=dead.nearest
         )
+
+
+def _collectors(senses: Senses) -> Iterator[Sample]:
+    """Yield what node_exporter tells of its collectors, of the probes that stand for them."""
+    for entry, seen, took_s in senses.last_runs():
+        if entry.probe.job == "node":
+            collector = _COLLECTORS.get(entry.probe.name, entry.probe.name)
+            yield own.COLLECTOR_TOOK(took_s, collector=collector)
+            yield own.COLLECTOR_SUCCESS(seen, collector=collector)
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version("beforehand")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def of_group(status: GroupStatus) -> Iterator[Sample]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
@@ -80,6 +80,8 @@ class _Sense:
     stuck: bool = False  # passed its deadline and has not come back
     again: bool = False  # was woken in the middle of a run
     urgent: bool = False
+    seen: bool | None = None  # how its last run ended
+    took_s: float = 0.0
     wakes: float = WAKES_BURST
     waked_s: float = 0.0
     brought: tuple[Labels, ...] = ()  # the series of its last run
@@ -156,6 +158,12 @@ class Senses:
     def entries(self) -> tuple[tuple[ProbeEntry, Labels], ...]:
         """Every probe with the labels of its target."""
         return tuple((sense.entry, sense.target) for sense in self._senses.values())
+
+    def last_runs(self) -> Iterator[tuple[ProbeEntry, bool, float]]:
+        """Yield each probe that ran, whether it could look the last time, and how long that took in s."""
+        for sense in self._senses.values():
+            if sense.seen is not None:
+                yield sense.entry, sense.seen, sense.took_s
 
     def wake(self, name: str) -> None:
         """Run the probe now, because of an event; a source of endless events waits for the slots."""
@@ -294,6 +302,7 @@ class Senses:
     def _row(self, sense: _Sense, samples: Samples, up: float) -> Samples:
         """Return these samples with those about the run itself."""
         took_s = round(self._clock.monotonic() - sense.started_s, 6)
+        sense.seen, sense.took_s = up == 1.0, took_s
         about = (up, took_s, float(len(samples.values)))
         return Samples(sense.labels_of(samples.labels), samples.values + about)
 

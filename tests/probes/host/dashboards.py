@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from agent import own
 from probes import PROBES
 
 SOURCES: Final = ("node_mixin", "node_exporter_full")
 
 _OTHER_SYSTEM: Final = "told on macOS and AIX only; on Linux node_exporter has none of it"
-_OF_THE_SCRAPE: Final = "about the exporter's own run; the agent tells it beside each probe's samples"
 _OWN_PROCESS: Final = "about the exporter's process; the agent tells its own on /metrics"
 
 NOT_TOLD: Final = {
@@ -21,9 +21,6 @@ NOT_TOLD: Final = {
             "node_memory_purgeable_bytes", "node_memory_total_bytes", "node_memory_wired_bytes",
         ),
         _OTHER_SYSTEM,
-    ),
-    **dict.fromkeys(
-        ("node_scrape_collector_duration_seconds", "node_scrape_collector_success"), _OF_THE_SCRAPE
     ),
     **dict.fromkeys(
         (
@@ -46,8 +43,8 @@ def asked_for(source: str) -> list[str]:
 
 
 def told() -> set[str]:
-    """Return the names of all metrics that the probes here declare."""
-    return {metric.name for probe in PROBES for metric in probe.emits}
+    """Return the names of all metrics that the probes here declare, and the agent about them."""
+    return {metric.name for probe in PROBES for metric in probe.emits} | {metric.name for metric in own.ALL}
 
 
 def not_told(source: str) -> list[str]:
