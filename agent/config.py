@@ -11,12 +11,13 @@ from typing import Any, Final, Literal, TypeVar
 import probes.net
 import remediations.playbooks
 import rules.packs
-from agent import files
+from agent import files, warm_up
 from agent.bundle import BUNDLE_NAME, HostBundle
 from agent.freeze import Freeze
 from agent.modules import told
 from agent.ping_config import NO_OTHER_PINGS, Pings
 from agent.unusual import USUAL, UnusualTerms
+from agent.warm_up import WarmUp
 from model.address import Listen, WebAddress
 from model.decode import MISSING, Decoder, Missing, nearest
 from model.duration import Duration, seconds
@@ -35,7 +36,7 @@ from rules.promql import Compat, Query, compile_query
 EVERY_MIN: Final = seconds(1)
 EVERY_MAX: Final = seconds(86_400)
 
-PACKS: Final = ("host", "availability", "self")
+PACKS: Final = ("host", "availability", "exhaustion", "self")
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _COMMON: Final = ("name", "every", "timeout", "labels")
@@ -218,6 +219,19 @@ class DoubtTerms:
 TRUST: Final = DoubtTerms()
 
 
+class SocketPath(str):
+    """The absolute path of a Unix socket; the kernel takes no more than 107 bytes (unix(7))."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> SocketPath:
+        """Refuse relative paths and what cannot be the path of a socket."""
+        if not text.startswith("/") or not text.isprintable() or len(text.encode()) > 107:
+            raise Misfit(f"{text[:40]!r} is not the path of a socket", "write /run/beforehand/hand.sock")
+        return cls(text)
+
+
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
     """agent.yaml."""
@@ -231,6 +245,7 @@ class AgentConfig:
     desks: tuple[WebAddress, ...] = ()
     rules: tuple[str, ...] = PACKS
     playbooks: tuple[str, ...] = ()
+    hand: SocketPath | None = None
     evaluation_interval: Duration = seconds(15)
     compat: Compat = "prometheus3"
     resend_delay: Duration = seconds(60)
@@ -241,6 +256,7 @@ class AgentConfig:
     log_bytes_max: int = 256 << 20
     freezes: tuple[Freeze, ...] = ()
     doubt: DoubtTerms = TRUST
+    warm_up: WarmUp = warm_up.USUAL
     unusual: UnusualTerms = USUAL
     probes: ProbeEntries = _NO_PROBES
     place: Place = Place("")
