@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from tests.agent.process import Agent, agent
 
 FROZEN_S = 4.0
+SLOW_S = 1.2
 
 
 class Figures(BaseHTTPRequestHandler):
@@ -34,11 +35,19 @@ class Figures(BaseHTTPRequestHandler):
         return
 
 
+class Slow(Figures):
+    """The same, told so late that a judgement may come before it."""
+
+    def do_GET(self) -> None:
+        time.sleep(SLOW_S)
+        super().do_GET()
+
+
 class Shop:
     """A server that exposes it, until it is closed."""
 
-    def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Figures)
+    def __init__(self, handler: type[Figures] = Figures, port: int = 0) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/metrics"
@@ -74,13 +83,13 @@ def test_an_agent_that_was_frozen_does_not_take_the_gap_for_time_that_a_fault_la
     rules(tmp_path, "probe_success == 0", "3s")
     config = (
         "listen: 127.0.0.1:0\nrules: [rules.yml]\ndoubt: {starved_after: 1s, settle: 3s}\n"
-        f"probes:\n- tcp: {{target: '127.0.0.1:{port}'}}\n  every: 1s\n"
+        f"probes:\n- http: {{target: 'http://127.0.0.1:{port}/'}}\n  every: 2s\n"
     )
     with agent(tmp_path, config) as running:
         running.until(lambda: states(running).get("Down") == "pending", "a fault that begins")
         os.kill(running.process.pid, signal.SIGSTOP)
         time.sleep(FROZEN_S)
-        with socket.create_server(("127.0.0.1", port)):
+        with closing(Shop(Slow, port)):
             os.kill(running.process.pid, signal.SIGCONT)
             running.until(lambda: "the agent did not run for" in running.log(), "the doubt")
             running.until(lambda: states(running) == {}, "the fault that is over")
