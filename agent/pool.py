@@ -6,14 +6,12 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _IDLE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A job that came back: its key, and what it returned or raised."""
 
     key: object
@@ -80,7 +78,7 @@ class Pool:
                     self._threads -= 1
                 return
             key, job = task
-            self._done.append(_outcome(key, job))
+            self._done.append(outcome(key, job))
             with self._lock:
                 self._idle += 1
             self._wake()
@@ -95,7 +93,8 @@ class Pool:
             return True
 
 
-def _outcome(key: object, job: Callable[[], object]) -> Done:
+def outcome(key: object, job: Callable[[], object]) -> Done:
+    """Do a job here and now, and return what it returned or raised."""
     try:
         return Done(key, job(), None)
     except Exception as error:  # noqa: BLE001  # whatever a probe raises, its target becomes unknown

@@ -15,6 +15,7 @@ import yaml
 from agent.cli import EX_FAILED, EX_OK, EX_USAGE
 from agent.config import ProbeEntry, load
 from agent.plan import printable
+from agent.pool import outcome
 from agent.senses import target_of
 from model.decode import nearest
 from model.labels import Labels
@@ -22,7 +23,7 @@ from model.misfit import Rejected
 from model.plugin import Deadline, DeadlinePassed, Remark, Seen
 from model.sample import Sample
 
-_SCALARS: Final = (bool, int, float, str)
+_SCALARS: Final = (bool, int, float)
 
 
 def add_options(parser: argparse.ArgumentParser, config: Path) -> None:
@@ -80,13 +81,10 @@ class Shown:
         began_s = monotonic()
         deadline = Deadline(began_s + entry.timeout.s, monotonic)
         seen: list[Seen] = []
-        trouble = ""
-        try:
-            seen.extend(entry.probe.look(entry.options)(deadline))
-        except DeadlinePassed:
+        error = outcome(entry.name, lambda: seen.extend(entry.probe.look(entry.options)(deadline))).error
+        trouble = f"{type(error).__name__}: {error}" if error else ""
+        if isinstance(error, DeadlinePassed):
             trouble = f"no answer within {entry.timeout}"
-        except Exception as error:  # noqa: BLE001  # whatever a probe raises is what this command is asked to show
-            trouble = f"{type(error).__name__}: {error}"
         return cls(tuple(seen), monotonic() - began_s, trouble)
 
     @property
@@ -121,6 +119,8 @@ def effective(entry: ProbeEntry) -> dict[str, Any]:
 
 def plain(value: object) -> Any:
     """Return a decoded value as YAML can write it."""
+    if isinstance(value, str):
+        return str(value)  # YAML's writer knows no kinds of text
     if value is None or isinstance(value, _SCALARS):
         return value
     if isinstance(value, Mapping):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -234,7 +234,11 @@ def test_the_latest_values_leave_out_stale_series_and_silent_targets() -> None:
 
 def test_the_sink_is_told_whole_rows_and_nothing_of_what_was_dropped() -> None:
     told: list[tuple[Labels, int, dict[Labels, float]]] = []
-    held = Store(HOUR_MS, 2, sink=lambda key, at_ms, rows: told.append((key, at_ms, dict(rows))))
+
+    def tell(key: Labels, at_ms: int, labels: Sequence[Labels], numbers: Sequence[float]) -> None:
+        told.append((key, at_ms, dict(zip(labels, numbers, strict=True))))
+
+    held = Store(HOUR_MS, 2, sink=tell)
     held.write(HOST, 1000, samples((CPU, 5), (LOAD, 2), (Labels.of(__name__="third"), 1)))
     held.write(HOST, 1000, samples((CPU, 6)))
     held.mark_failed(HOST, 2000)

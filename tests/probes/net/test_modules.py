@@ -29,8 +29,7 @@ def test_the_modules_that_are_shipped_are_good() -> None:
     assert (options.target.text, options.preferred_ip_protocol) == ("http://example.com", "ip6")
 
 
-def test_every_key_that_blackbox_exporter_knows_is_read() -> None:
-    text = """
+EVERYTHING = """
 modules:
   everything:
     prober: http
@@ -89,7 +88,10 @@ modules:
       - {expect_bytes: '123'}
       - {starttls: true}
 """
-    modules = loaded(text)
+
+
+def test_every_key_that_blackbox_exporter_knows_is_read() -> None:
+    modules = loaded(EVERYTHING)
     options: Any = modules["everything"].options("example.com/health")
     assert (options.target.text, options.body_size_limit.size) == ("http://example.com/health", 20 << 20)
     assert (options.follow_redirects, options.basic_auth.password.text) == (True, "5678")
