@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import own
+from agent.bundle import HostBundle
 from agent.config import AgentConfig
 from agent.senses import COUNT, TOOK, UP
 from desk.catalogue_file import CatalogueFile
@@ -134,6 +135,7 @@ def keys_page() -> str:
     page = "# Every key\n\nDurations are written as in Prometheus: `15s`, `5m`, `1h30m`.\n"
     for title, kind in (
         ("agent.yaml", AgentConfig),
+        ("Under probes: in agent.yaml, the key host", HostBundle),
         ("A playbook", Playbook),
         ("desk.yaml", Config),
         ("The catalogue", CatalogueFile),

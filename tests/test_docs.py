@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ from docs import generate
 from model.decode import decode
 from model.misfit import Rejected
 from probes import PROBES
-from remediations import playbook as playbook_file
+from remediations import task
 from remediations.actions import ACTIONS
 from remediations.playbook import Playbook, load_playbook
+from remediations.trials.file import Trials, load_trials
 from rules.file import compiled_for, load_rules
 from rules.template_functions import FUNCTIONS
 from rules.unit_test_file import Suite, load_suite
@@ -36,6 +38,7 @@ LOADERS: Final[dict[str, Callable[[bytes, str], object]]] = {
     "rules": load_rules,
     "tests": load_suite,
     "playbook": load_playbook,
+    "playbook_tests": load_trials,
     "desk": lambda data, file: decode(data, file, Config),
     "catalogue": lambda data, file: joined([decode(data, file, CatalogueFile)]),
 }
@@ -45,6 +48,7 @@ KEYS: Final[dict[str, Any]] = {
     "docs/reference/agent.md": AgentConfig,
     "docs/reference/playbooks.md": Playbook,
     "docs/reference/rule-tests.md": Suite,
+    "docs/reference/playbook-tests.md": Trials,
     "docs/reference/desk.md": Config,
     "docs/reference/catalogue.md": CatalogueFile,
 }
@@ -134,7 +138,8 @@ def test_every_key_that_people_write_is_explained(page: str) -> None:
 
 def test_every_key_that_probes_and_steps_share_is_explained() -> None:
     assert untold(set(agent_config._COMMON), read("docs/reference/agent.md")) == set()
-    assert untold(set(playbook_file._COMMON), read("docs/reference/playbooks.md")) == set()
+    terms = {field.name for field in dataclasses.fields(task.Terms)}
+    assert untold({*terms, "loop", "block", "rescue", "always"}, read("docs/reference/playbooks.md")) == set()
 
 
 def test_an_unexplained_key_is_found() -> None:
