@@ -30,11 +30,14 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	@deploy/packages nginx-light openssl procps prometheus redis-server shellcheck
+	@deploy/packages borgbackup busybox-static chrony dbus-daemon dnsmasq-base haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
+		podman postfix postgresql procps prometheus prometheus-blackbox-exporter prometheus-node-exporter redis-server restic runc shellcheck sudo systemd \
+		systemd-journal-remote curl monitoring-plugins-basic monitoring-plugins-standard
 	$(BIN)/pytest
 
 bench:
 	@deploy/setup desk test
-	@deploy/packages monit nginx-light prometheus redis-server
+	@deploy/packages monit nginx-light prometheus prometheus-node-exporter redis-server
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.rules
+	@$(BIN)/python -m bench.host

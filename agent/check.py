@@ -36,8 +36,8 @@ def check(paths: Iterable[Path], lints: Sequence[str] = ()) -> Checked:
     """Return what is wrong with these files and directories, and what these lints find in them.
 
     What a file is shows in its keys: ``groups`` are rules, ``tests`` are tests of rules, ``playbook`` is a
-    playbook, ``probes`` an agent's configuration, which is read with all that it names. The desk's files
-    are read by the desk, where it is installed.
+    playbook, ``playbook_tests`` are tests of playbooks, ``probes`` an agent's configuration, which is read
+    with all that it names. The desk's files are read by the desk, where it is installed.
     """
     problems: set[Problem] = set()
     findings: set[Finding] = set()
@@ -70,6 +70,10 @@ def _check(file: Path, lints: Sequence[str]) -> list[Finding]:
         return lint_file(load_rules(data, str(file)), lints)
     if "tests" in keys:
         load_suite(data, str(file))
+    elif "playbook_tests" in keys:
+        from remediations.trials.file import load_trials  # noqa: PLC0415  # costs memory that no agent needs
+
+        load_trials(data, str(file))
     elif "playbook" in keys:
         load_playbook(data, str(file))
     else:

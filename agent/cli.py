@@ -15,7 +15,7 @@ EX_CHANGES: Final = 2
 EX_LINT: Final = 3
 EX_CONFIG: Final = 78
 
-_DAEMONS: Final = {"agent": "agent.start", "run": "agent.supervise"}
+_DAEMONS: Final = {"agent": "agent.start", "run": "agent.supervise", "hand": "agent.hand_command"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -11,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from agent import (
+    audit_command,
     backtest,
     check,
     demo,
     explain_command,
+    init_command,
     lint,
     plan,
+    preview_command,
+    privileges_command,
     probe_command,
+    restrain_command,
     rule_tests,
     running,
     start,
@@ -27,7 +31,7 @@ from agent.cli import EX_CHANGES, EX_FAILED, EX_LINT, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.config import load
 from agent.logs import to_standard_error
-from agent.state import DEFAULTS, here, switch_file
+from agent.state import DEFAULTS, here, inner, switch_file
 from model.misfit import Misfit, Rejected
 from remediations.kill_switch import KillSwitch
 
@@ -62,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_foresight(commands)
     _add_hindsight(commands, state)
     _add_switch(commands, state)
+    _add_hand(commands)
 
     shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
     shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
@@ -70,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_foresight(commands: Any) -> None:
+    began = commands.add_parser("init", help="look at this host and write the configuration that fits it")
+    init_command.add_options(began)
+    began.set_defaults(
+        do=lambda options: init_command.command(options, sys.stdout, sys.stderr, Clock().monotonic)
+    )
+
     checked = commands.add_parser("check", help="read every file and report every mistake")
     checked.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory with agent.yaml"
@@ -77,7 +88,9 @@ def _add_foresight(commands: Any) -> None:
     lint.add_options(checked)
     checked.set_defaults(do=_check)
 
-    tested = commands.add_parser("test", help="rehearse rules on written series, as promtool test rules does")
+    tested = commands.add_parser(
+        "test", help="try rules on written series, as promtool does, and playbooks in written worlds"
+    )
     rule_tests.add_options(tested)
     tested.set_defaults(do=_test)
 
@@ -87,12 +100,27 @@ def _add_foresight(commands: Any) -> None:
         do=lambda options: probe_command.command(options, sys.stdout, sys.stderr, Clock().monotonic)
     )
 
+    previewed = commands.add_parser(
+        "preview", help="say what a playbook would do on this host, and do nothing"
+    )
+    preview_command.add_options(previewed, DEFAULTS / "agent.yaml", here())
+    previewed.set_defaults(
+        do=lambda options: preview_command.command(options, sys.stdout, sys.stderr, Clock())
+    )
+
     planned = commands.add_parser("plan", help="say what a reload would change; exit code 2 where anything")
     planned.add_argument("--config", type=Path, default=DEFAULTS, help="agent.yaml, or a directory with it")
     source = planned.add_mutually_exclusive_group()
     source.add_argument("--url", help="the running agent (default: where agent.yaml says that it listens)")
     source.add_argument("--state", type=Path, help="instead: the state directory of a stopped agent")
     planned.set_defaults(do=_plan)
+
+
+def _add_hand(commands: Any) -> None:
+    commands.add_parser("hand", help="take steps for an agent that has no rights itself", add_help=False)
+    granted = commands.add_parser("privileges", help="print what must be granted for the enabled playbooks")
+    privileges_command.add_options(granted, DEFAULTS / "agent.yaml")
+    granted.set_defaults(do=lambda options: privileges_command.command(options, sys.stdout, sys.stderr))
 
 
 def _add_hindsight(commands: Any, state: Path) -> None:
@@ -108,12 +136,17 @@ def _add_hindsight(commands: Any, state: Path) -> None:
 
 
 def _add_switch(commands: Any, state: Path) -> None:
+    told = commands.add_parser("audit", help="check that the book of what was done is whole, and print it")
+    audit_command.add_options(told, state)
+    told.set_defaults(do=lambda options: audit_command.command(options, sys.stdout, sys.stderr))
+
     stop = commands.add_parser("stop", help="the kill switch: no remediation acts until resume")
     stop.add_argument("--because", default="", metavar="TEXT", help="why, for those who find it later")
     resume = commands.add_parser("resume", help="lift the kill switch")
     for command, do in ((stop, _stop), (resume, _resume)):
         command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
         command.set_defaults(do=do)
+    restrain_command.add_commands(commands, state)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -133,10 +166,13 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
+    from agent import playbook_tests  # noqa: PLC0415  # costs memory that no agent needs
+
     reports = []
     try:
         for path in options.files:
-            reports.append(rule_tests.run(path, rule_tests.Wish.of(options)))
+            tests = playbook_tests if playbook_tests.holds(path) else rule_tests
+            reports.append(tests.run(path, rule_tests.Wish.of(options)))
             print(*reports[-1].lines(), sep="\n", end="\n\n", flush=True)
         if options.junit:
             options.junit.write_bytes(rule_tests.junit(reports))
@@ -151,7 +187,7 @@ def _plan(options: argparse.Namespace) -> int:
     try:
         installation = load(config)
         if options.state:
-            found = plan.plan_of_start(running.remembered(_inner(options.state) / "alerts.db"), installation)
+            found = plan.plan_of_start(running.remembered(inner(options.state) / "alerts.db"), installation)
         else:
             listen = installation.config.listen
             with running.Agent(options.url or f"http://{listen}") as agent:
@@ -165,20 +201,16 @@ def _plan(options: argparse.Namespace) -> int:
     return EX_CHANGES if found.changes else EX_OK
 
 
-def _switch(state: Path) -> KillSwitch:
-    """Return the switch of an agent, whether its own state directory is given or that of run."""
-    return KillSwitch(switch_file(_inner(state)))
-
-
-def _inner(state: Path) -> Path:
-    inner = state / "agent"
-    return inner if inner.is_dir() else state
+def _switches(state: Path) -> tuple[KillSwitch, ...]:
+    """Return the switches of hand and agent, or of the one whose own state directory is given."""
+    own = [state / name for name in ("hand", "agent") if (state / name).is_dir()]
+    return tuple(KillSwitch(switch_file(one)) for one in own or [state])
 
 
 def _stop(options: argparse.Namespace) -> int:
-    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
     try:
-        _switch(options.state).set(who, options.because, Clock().now_ms())
+        for switch in _switches(options.state):
+            switch.set(restrain_command.who(), options.because, Clock().now_ms())
     except OSError as wrong:
         print(f"not stopped: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
         return EX_FAILED
@@ -188,7 +220,7 @@ def _stop(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     try:
-        lifted = _switch(options.state).lift()
+        lifted = sum(switch.lift() for switch in _switches(options.state))
     except OSError as wrong:
         print(f"not resumed: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
         return EX_FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import selectors
@@ -20,8 +21,10 @@ from agent.doubt import Doubts
 from agent.effect import Effects, Target
 from agent.endpoint import Endpoint
 from agent.explain_scene import of_agent
+from agent.fleet import Fleet
 from agent.heartbeat_memory import HeartbeatMemory
 from agent.heartbeats import Heartbeats
+from agent.lessee import Lessee
 from agent.memory import Memory
 from agent.notify import Notify
 from agent.outbox import Outbox
@@ -38,7 +41,7 @@ from agent.routes import Sources, routes
 from agent.senses import Senses, target_of
 from agent.state import StateDirectory
 from agent.talks import Talks
-from agent.walk import JUDGING_SHARE, Walk
+from agent.walk import Walk
 from agent.watch import Watches
 from model.labels import Labels
 from model.matcher import Matchers
@@ -62,6 +65,8 @@ TURN_MAX_S: Final = 1.0
 ASK_S: Final = 5.0
 ANSWER_S: Final = 0.02
 LAST_WORDS_S: Final = 3.0
+GARBAGE_OBJECTS: Final = 20_000
+"""So many objects are made before circles of them are looked for; hardly any of ours are ever in one."""
 AFTER_A_BUG_S: Final = 0.1
 
 _SWITCH: Final = "kill switch"
@@ -143,15 +148,21 @@ class Daemon:
             sight=effects.sight,
             watched=lambda: effects.groups,
             at_work=self._restraints.at_work,
+            lease=self._fleet().lease if config.desks else None,
         )
         healer = Healer(self._installation.playbooks, self._journal, self._hands, around)
         resend_ms = config.resend_delay.ms
         lease_ms = 4 * max(config.evaluation_interval.ms, resend_ms)
-        terms = Terms(external, lease_ms, resend_ms)
+        services = {entry.labels.get("service", "") for entry in config.probes}
+        terms = Terms(external, lease_ms, resend_ms, tuple(sorted(services - {""})))
         dead = DeadSelectors(rule_files, frozenset(metric.name for metric in own.ALL))
-        pace = Pace(self._clock.monotonic, JUDGING_SHARE)
+        pace = Pace(self._clock.monotonic)
         doubts = Doubts(config.doubt)
         return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace, doubts)
+
+    def _fleet(self) -> Fleet:
+        desks = tuple(str(desk) for desk in self._installation.config.desks)
+        return Fleet(Lessee(desks, self._instance), self._clock.now_ms)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -206,6 +217,7 @@ class Daemon:
             return ()
 
     def _begin(self) -> None:
+        gc.set_threshold(GARBAGE_OBJECTS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
         signal.signal(signal.SIGHUP, lambda *_: self._reload_soon())

@@ -9,7 +9,9 @@ from agent.config import ProbeEntry
 from agent.senses import Reading
 from model.alert import Alert
 from model.labels import Labels
+from remediations.guards.around import group_of
 from remediations.playbook import Playbook
+from remediations.question import Sight
 from rules.judge import Judge
 from rules.promql import Query, QueryError
 from rules.store import Store
@@ -28,17 +30,33 @@ class Effects:
         self._run_now = run_now
         self._queries: Mapping[str, Query] = {}
         self._targets: tuple[Target, ...] = ()
+        self._groups: frozenset[str] = frozenset()
         self._seen_ms: dict[str, int] = {}
 
     def configure(self, queries: Mapping[str, Query], targets: Iterable[Target]) -> None:
         """Take the compiled ``verify.expr`` of each playbook that has one, and the probes."""
         self._queries = queries
         self._targets = tuple(targets)
+        self._groups = frozenset(filter(None, (group_of(labels) for _, labels in self._targets)))
 
     def heard(self, reading: Reading) -> None:
         """Remember when each probe last saw its target."""
-        if reading.samples is not None:
+        if reading.seen:
             self._seen_ms[reading.entry.name] = reading.at_ms
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """What is watched, by what falls ill together."""
+        return self._groups
+
+    def sight(self, alert: Alert, now_ms: int) -> Sight | None:
+        """Return how fresh the stalest look behind an alert is, None where no probe brings what it reads."""
+        found = [
+            Sight(now_ms - self._seen_ms[entry.name], entry.every.ms)
+            for entry, _ in self._emitting(self._judge.metrics_of(alert), alert, but=frozenset())
+            if entry.name in self._seen_ms
+        ]
+        return max(found, key=lambda one: one.age_ms / one.every_ms, default=None)
 
     def judge_effect(self, playbook: Playbook, alert: Alert, since_ms: int, now_ms: int) -> bool | None:
         """Return True when the trouble is gone, False when it is there, None while no fresh sample says.

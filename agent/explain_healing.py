@@ -12,9 +12,10 @@ from model.labels import Labels
 from model.matcher import Matcher, Matchers
 from model.outcome import Remedy
 from remediations.attempt import Attempt
-from remediations.guard import Facts, Refused, decide
+from remediations.guard import decide
 from remediations.journal import StepRecord
 from remediations.playbook import Playbook, answering
+from remediations.question import Facts, Refused
 from remediations.run import Run
 
 NEAR_MAX: Final = 10
@@ -39,15 +40,15 @@ class Healing:
     """
 
     playbooks: Sequence[Playbook]
-    facts: Facts
+    facts: Callable[[Alert], Facts]
     stories: Callable[[Labels], Sequence[Story]]
-    attempts: Callable[[str], Sequence[Attempt]]
+    attempts: Callable[[Playbook], Sequence[Attempt]]
     remedy: Callable[[Labels], Remedy | None]
 
 
 def healing(scene: Healing, alert: Alert, at_ms: int) -> dict[str, Any]:
     """Return, for JSON, what is to be said of the healing of one alert."""
-    playbook = answering(scene.playbooks, alert.labels)
+    playbook = next(iter(answering(scene.playbooks, alert.labels)), None)
     remedy = scene.remedy(alert.labels)
     return {
         "playbook": playbook.playbook if playbook else "",
@@ -90,7 +91,7 @@ def _guard(scene: Healing, playbook: Playbook | None, alert: Alert, at_ms: int) 
         return f"no playbook answers to {alert.name}"
     if alert.state is not AlertState.FIRING:
         return f"the guards are asked when it fires; it is {alert.state.value}"
-    verdict = decide(playbook, alert, scene.facts, scene.attempts(playbook.playbook), at_ms)
+    verdict = decide(playbook, alert, scene.facts(alert), scene.attempts(playbook), at_ms)
     return (
         verdict.reason if isinstance(verdict, Refused) else f"nothing speaks against {playbook.playbook} now"
     )

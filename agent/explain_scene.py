@@ -17,9 +17,10 @@ from model.labels import Labels
 from model.matcher import Matchers
 from model.plugin import Deadline
 from remediations.attempt import Attempt
-from remediations.guard import Facts
 from remediations.healer import HISTORY_MS, KEPT_MS
 from remediations.journal import Journal
+from remediations.playbook import Playbook
+from remediations.question import Facts
 from rules.backtest import Recording, Replay, Span, Standing, run
 from rules.file import AlertingRule, Rule, RuleFile, Rules
 from rules.judge import GroupStatus
@@ -32,7 +33,7 @@ LOOK_MS: Final = 6 * 3_600_000
 
 
 def of_agent(
-    walk: Walk, installation: Installation, journal: Journal, facts: Facts, deadline: Deadline, now_ms: int
+    walk: Walk, installation: Installation, journal: Journal, deadline: Deadline, now_ms: int
 ) -> Scene:
     """Return the scene of a running agent; called on the loop's thread."""
     config = installation.config
@@ -48,9 +49,9 @@ def of_agent(
         unseen=walk.unseen(),
         healing=Healing(
             installation.playbooks,
-            facts,
+            lambda alert: walk.healer.facts(alert, now_ms),
             lambda labels: _stories(journal, labels, now_ms),
-            lambda playbook: journal.attempts(playbook, now_ms - HISTORY_MS),
+            lambda playbook: _attempts(journal, playbook, now_ms),
             walk.healer.remedy,
         ),
         deadline=deadline,
@@ -102,7 +103,7 @@ def of_state(
             unseen=replay.unseen(at_ms),
             healing=Healing(
                 installation.playbooks,
-                Facts(pauses={"freeze": frozen_now} if frozen_now else {}),
+                lambda _: Facts(pauses={"freeze": frozen_now} if frozen_now else {}),
                 lambda labels: _stories(journal, labels, at_ms),
                 lambda playbook: _attempts(journal, playbook, at_ms),
                 lambda _: None,
@@ -152,6 +153,7 @@ def _stories(journal: Journal | None, labels: Labels, at_ms: int) -> Sequence[St
     return [Story(one, journal.steps(one.id)) for one in reversed(runs[-RUNS_MAX:])]
 
 
-def _attempts(journal: Journal | None, playbook: str, at_ms: int) -> Sequence[Attempt]:
-    found = journal.attempts(playbook, at_ms - HISTORY_MS) if journal else ()
+def _attempts(journal: Journal | None, playbook: Playbook, at_ms: int) -> Sequence[Attempt]:
+    since_ms = at_ms - HISTORY_MS
+    found = journal.attempts(playbook.playbook, playbook.target, since_ms) if journal else ()
     return [one for one in found if one.started_ms <= at_ms]

@@ -32,12 +32,13 @@ class _Series(Collector):
             yield _family(name, self.declared.get(name), list(rows))
 
 
-def exposition(rows: Iterable[Row], declared: Iterable[sample.Metric]) -> bytes:
-    """Return every row, and the process' own figures, in text format 0.0.4."""
+def exposition(rows: Iterable[Row], declared: Iterable[sample.Metric], *, process: bool = True) -> bytes:
+    """Return every row, and with ``process`` the process' own figures, in text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     by_name = {metric.name: metric for metric in declared}
     registry.register(_Series(tuple(sorted(rows, key=lambda row: row[0].name)), by_name))
-    ProcessCollector(namespace="beforehand", registry=registry)
+    if process:
+        ProcessCollector(namespace="beforehand", registry=registry)
     return generate_latest(registry)
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from model.duration import Duration
 from model.misfit import Misfit
+from model.zone import UTC_ZONE, Zone
 
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
 LONGEST: Final = Duration.parse("31d")
 
 _NUMBERED_DAY: Final = re.compile(r"(\S+\s+){4}\S*[0-9]")
-
-
-class Zone(str):
-    """A time zone of the IANA database, like Europe/Berlin."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Zone:
-        """Refuse a name that the database does not know."""
-        try:
-            ZoneInfo(text)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise Misfit(f"{text[:40]!r} is not a time zone", "write it like Europe/Berlin or UTC") from None
-        return cls(text)
 
 
 class Cron(str):
@@ -56,9 +42,6 @@ class Cron(str):
         if trigger.get_next_fire_time(None, datetime(2000, 1, 1, tzinfo=UTC)) is None:
             raise Misfit(f"{text[:60]!r} never comes", "name a day that exists")
         return cls(text)
-
-
-UTC_ZONE: Final = Zone("UTC")
 
 
 @dataclass(frozen=True, slots=True)

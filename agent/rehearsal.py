@@ -12,9 +12,10 @@ from typing import Final, Literal
 
 from model.outcome import Outcome
 from remediations.attempt import Attempt
-from remediations.guard import Facts, Refused, decide
+from remediations.guard import decide
 from remediations.healer import HISTORY_MS
 from remediations.playbook import Mode, Playbook, answering
+from remediations.question import Facts, Refused
 from rules.backtest import Episode
 
 ASKS_MAX: Final = 50
@@ -59,7 +60,7 @@ class Rehearsal:
         return tuple(found)
 
     def _decide(self, episode: Episode, at_ms: int) -> tuple[Move, int | None]:
-        playbook = answering(self._playbooks, episode.labels)
+        playbook = next(iter(answering(self._playbooks, episode.labels)), None)
         if playbook is None:
             return Move(
                 episode, "unanswered", at_ms, reason=f"no playbook answers to {episode.alert.name}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from agent import explain, report, rule_api
 from agent.answer import answering, success
 from agent.endpoint import CHANGE, READ_OR_FORM, Answer, Request, Route
 from agent.exposition import CONTENT_TYPE, exposition
+from agent.heartbeats import Heartbeats
 from agent.parameters import wrong
 from agent.query_api import QueryApi
 from model.matcher import Matchers
@@ -45,6 +46,8 @@ class Sources:
     declared: Callable[[], Iterable[Metric]]
     reload: Callable[[], tuple[Problem, ...]]
     explain: Callable[[Matchers], dict[str, Any]]
+    heartbeats: Heartbeats
+    probe: Callable[[Request], Answer]
 
 
 def routes(sources: Sources) -> dict[str, Route]:
@@ -57,6 +60,7 @@ def routes(sources: Sources) -> dict[str, Route]:
         "/-/ready": Route(lambda _: sources.ask(lambda: Answer(b"ready\n"))),
         "/-/reload": Route(lambda _: _reloaded(sources.reload()), CHANGE),
         "/metrics": Route(lambda _: _metrics(sources)),
+        "/probe": Route(sources.probe, slow=True),
         "/api/v1/query": Route(api.query, READ_OR_FORM),
         "/api/v1/query_range": Route(api.query_range, READ_OR_FORM),
         "/api/v1/query_exemplars": Route(api.nothing, READ_OR_FORM),
@@ -68,10 +72,12 @@ def routes(sources: Sources) -> dict[str, Route]:
         "/api/v1/rules": Route(lambda asked: rule_api.rules(asked, sources.ask(sources.judge.statuses))),
         "/api/v1/alerts": Route(lambda asked: rule_api.alerts(asked, sources.ask(sources.judge.alerts))),
         "/api/v1/explain": Route(lambda asked: _explained(sources, asked)),
+        "/api/v1/heartbeats": Route(lambda _: success(sources.heartbeats.told())),
+        **sources.heartbeats.routes(),
         "/api/v1/runs": Route(lambda _: success(report.runs(sources.ask(lambda: _recent(sources))))),
     }
     return {
-        path: Route(answering(route.answer), route.methods) if path.startswith("/api/") else route
+        path: replace(route, answer=answering(route.answer)) if path.startswith("/api/") else route
         for path, route in table.items()
     }
 

@@ -41,9 +41,24 @@ class StateDirectory:
         return self.path / "runs.db"
 
     @property
+    def heartbeats(self) -> Path:
+        """The SQLite file of what jobs told."""
+        return self.path / "heartbeats.db"
+
+    @property
     def samples(self) -> Path:
         """The directory of the sample log."""
         return self.path / "samples"
+
+    @property
+    def unusual(self) -> Path:
+        """The file of what is usual."""
+        return self.path / "unusual.json"
+
+    @property
+    def exhaustion(self) -> Path:
+        """The file of what was used of each resource."""
+        return self.path / "exhaustion.json"
 
     @property
     def undo(self) -> Path:
@@ -55,6 +70,16 @@ class StateDirectory:
         """The kill switch."""
         return switch_file(self.path)
 
+    @property
+    def holds(self) -> Path:
+        """The directory of what people hold back."""
+        return holds_folder(self.path)
+
+    @property
+    def deployed(self) -> Path:
+        """The mark of the last deploy."""
+        return deployed_file(self.path)
+
     def close(self) -> None:
         """Let another process have the directory."""
         os.close(self._lock)
@@ -63,6 +88,22 @@ class StateDirectory:
 def switch_file(state: Path) -> Path:
     """Return the kill switch of the agent that keeps its state here."""
     return state / "STOP"
+
+
+def holds_folder(state: Path) -> Path:
+    """Return where the agent that keeps its state here finds what people hold back."""
+    return state / "holds"
+
+
+def deployed_file(state: Path) -> Path:
+    """Return the mark whose time says to the agent that keeps its state here when something was deployed."""
+    return state / "deployed"
+
+
+def inner(state: Path) -> Path:
+    """Return the agent's own state directory, where that of ``beforehand run`` is given."""
+    own = state / "agent"
+    return own if own.is_dir() else state
 
 
 def here() -> Path:

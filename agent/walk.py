@@ -32,8 +32,10 @@ REMEMBER_EVERY_MS: Final = 10_000
 SAY_EVERY_MS: Final = 5_000
 LOOK_EVERY_MS: Final = 1_000
 DECISION_MS: Final = 250
-JUDGING_SHARE: Final = 0.05
-"""How much of the time may go into judging at once what the slots bring; groups have slots of their own."""
+TURNED_SHARE: Final = 0.05
+"""How much of the time may go into judging at once what turned, such as a target that went down."""
+USUAL_SHARE: Final = 0.002
+"""How much of it may go into judging, before the slots of their groups, what only went on as it does."""
 
 log = logging.getLogger("beforehand.walk")
 
@@ -55,6 +57,7 @@ class Walk:
     remarks: Remarks = field(default_factory=Remarks)
     _blocks: dict[str, tuple[Labels, Labels]] = field(default_factory=dict)
     _touched: set[frozenset[str]] = field(default_factory=set)
+    _turned: bool = False
     _unknown: dict[Labels, frozenset[str]] = field(default_factory=dict)
     _said: dict[Labels, Said] = field(default_factory=dict)
     _news: bool = True
@@ -77,9 +80,10 @@ class Walk:
     def take(self, readings: Iterable[Reading], now_ms: int) -> None:
         """Store what these runs brought, then judge every rule that reads any of it, once.
 
-        Where that takes long, what is not urgent waits a little for more of its kind.
+        Where that takes long, what is not urgent waits for more of its kind: a little where something turned.
         """
         urgent = news = doubt = False
+        turns = self.store.turns
         for reading in readings:
             block = self._block_of(reading)
             self.effects.heard(reading)
@@ -97,7 +101,8 @@ class Walk:
             self._tell_unknown()
         if doubt:
             self.doubt()
-        if urgent or not self.pace.left_s():
+        self._turned = self._turned or self.store.turns != turns
+        if urgent or not self._judging_left_s():
             self._judge_touched(now_ms)
 
     def doubt(self) -> None:
@@ -106,9 +111,13 @@ class Walk:
         for sentence in self.doubts.sentences():
             log.warning("what is seen is doubted: %s", sentence)
 
+    def _judging_left_s(self) -> float:
+        return self.pace.left_s(TURNED_SHARE if self._turned else USUAL_SHARE)
+
     def _judge_touched(self, now_ms: int) -> None:
         names = frozenset().union(*self._touched)
         self._touched.clear()
+        self._turned = False
         with self.pace.counted():
             transitions = self.judge.judge_metrics(names, now_ms)
         self._follow(transitions, now_ms)
@@ -120,7 +129,7 @@ class Walk:
 
     def turn(self, now_ms: int) -> None:
         """Judge what is due, go on healing, and say what there is to say."""
-        if self._touched and not self.pace.left_s():
+        if self._touched and not self._judging_left_s():
             self._judge_touched(now_ms)
         due_ms = self.judge.next_due_ms()
         if due_ms is not None and due_ms <= now_ms:
@@ -136,7 +145,7 @@ class Walk:
 
     def next_ms(self, now_ms: int) -> int:
         """Return when ``turn`` is needed next."""
-        touched_ms = now_ms + math.ceil(self.pace.left_s() * 1000) if self._touched else None
+        touched_ms = now_ms + math.ceil(self._judging_left_s() * 1000) if self._touched else None
         dues = (touched_ms, self.judge.next_due_ms(), self.healer.next_due_ms(), self._say_ms)
         return min(due for due in dues if due is not None)
 

@@ -127,7 +127,8 @@ def write_log(directory: Path, since_ms: int, until_ms: int) -> None:
         if at_ms - opened_ms >= _HOURS_PER_SEGMENT * 3_600_000:
             log.close()
             log, opened_ms = StoreLog(directory, 1 << 40), at_ms
-        log.record(TARGET, at_ms, row)
+        labels, values = zip(*row, strict=True)
+        log.record(TARGET, at_ms, labels, values)
     log.close()
 
 

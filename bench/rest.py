@@ -32,7 +32,12 @@ def at_rest(pid: int, settle_s: float = SETTLE_S, rest_s: float = REST_S) -> Cos
     pause(rest_s)
     minutes = (now_ms() - from_ms) / 60_000
     used = (_cpu_s(pid) - from_s) / minutes
-    return Cost(_memory_mb(pid, "Rss"), _memory_mb(pid, "Pss"), used)
+    return Cost(resident_mb(pid), _memory_mb(pid, "Pss"), used)
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory that a process has now, what it shares included."""
+    return _memory_mb(pid, "Rss")
 
 
 def _cpu_s(pid: int) -> float:

@@ -25,7 +25,7 @@ class Labels(Mapping[str, str]):
     __slots__ = ("__weakref__", "_fingerprint", "_nameless", "_pairs", "_values")
 
     _pairs: tuple[tuple[str, str], ...]
-    _values: dict[str, str]
+    _values: dict[str, str] | None  # made when first asked for: of most series nobody asks
     _nameless: Labels | None
     _fingerprint: str
 
@@ -42,7 +42,7 @@ class Labels(Mapping[str, str]):
             if self is None:
                 self = super().__new__(cls)
                 self._pairs = pairs
-                self._values = dict(pairs)
+                self._values = None
                 self._nameless = None
                 self._fingerprint = ""
                 _interned[pairs] = self
@@ -58,7 +58,10 @@ class Labels(Mapping[str, str]):
     @property
     def name(self) -> str:
         """The metric name, or the empty string."""
-        return self._values.get(NAME, "")
+        pairs = self._pairs
+        if pairs and pairs[0][0] == NAME:  # Only a name in capitals is sorted before it.
+            return pairs[0][1]
+        return self._by_name().get(NAME, "")
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -83,7 +86,11 @@ class Labels(Mapping[str, str]):
 
     def having(self, more: Mapping[str, str]) -> Labels:
         """Return this set with ``more`` laid over it; an empty value removes a label."""
-        return Labels.of({**self._values, **more})
+        # Pairs that are already there are used again: series by the thousand have most of theirs in common.
+        pairs = more.pairs if isinstance(more, Labels) else tuple((name, more[name]) for name in more)
+        named = {name for name, _ in pairs}
+        kept = [pair for pair in self._pairs if pair[0] not in named]
+        return Labels(tuple(sorted([*kept, *(pair for pair in pairs if pair[1])])))
 
     def fingerprint(self) -> str:
         """Return Alertmanager's fingerprint: FNV-1a 64 over name 0xFF value 0xFF, in 16 hex digits."""
@@ -96,14 +103,14 @@ class Labels(Mapping[str, str]):
         return self._fingerprint
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name]
+        return self._by_name()[name]
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # absent reads as empty
         """Return the label's value; an absent label reads as empty, as in PromQL."""
-        return self._values.get(name, default)
+        return self._by_name().get(name, default)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self._by_name())
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -115,6 +122,11 @@ class Labels(Mapping[str, str]):
 
     def __reduce__(self) -> tuple[object, tuple[tuple[tuple[str, str], ...]]]:
         return Labels.of, (self._pairs,)
+
+    def _by_name(self) -> dict[str, str]:
+        if self._values is None:
+            self._values = dict(self._pairs)
+        return self._values
 
     def __str__(self) -> str:
         inner = ", ".join(f'{name}="{_escaped(value)}"' for name, value in self._pairs if name != NAME)

@@ -12,14 +12,17 @@ from typing import Final, Protocol
 
 from model.alert import Alert
 from model.step import Host, Result, Risk, Step, vital
+from remediations.actions.speech import Speech, is_speech, said
+from remediations.clause import Clause
 from remediations.condition_words import Unsound, Value
 from remediations.journal import Journal, JournalLost
 from remediations.playbook import Playbook
 from remediations.run import Carried
-from remediations.task import Block, Clause, Task, Tasks, Terms, Turn
+from remediations.task import Block, Task, Tasks, Terms, Turn
 from remediations.told import Told, together
 
 HIDDEN: Final = "(no_log)"
+NOTES_MAX: Final = 10
 
 Now = Callable[[], int]
 Answers = tuple[tuple[Result, ...], ...]
@@ -32,6 +35,13 @@ class CarriesOut(Protocol):
         self, step: Step, stopped: Callable[[], str], run: str = "", *, check: bool = False
     ) -> Result:
         """Take one step of a run, or with ``check`` only look; whatever goes wrong is in the result."""
+
+
+class Hands(Protocol):
+    """Where hands are to be had, one for each playbook: a hand takes only the steps of its own."""
+
+    def of(self, playbook: str) -> CarriesOut:
+        """Return what carries out the steps of this playbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +149,23 @@ class _Worker:
     acted_ms: int = 0
     number: int = 0
     undo: list[tuple[Step, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    escalate: bool = False
 
     def done(self, *, trouble: str = "", stopped: str = "", spared: bool = False) -> Carried:
         """Return what came of it; what was done last is undone first."""
         undo = tuple(step for steps in reversed(self.undo) for step in steps)
-        return Carried(self.reins.now(), self.acted_ms, trouble, stopped, spared, self.number, undo)
+        return Carried(
+            self.reins.now(),
+            self.acted_ms,
+            trouble,
+            stopped,
+            spared,
+            self.number,
+            undo,
+            notes=tuple(self.notes),
+            escalate=self.escalate,
+        )
 
     def tasks(self, tasks: Tasks, when: tuple[Clause, ...], *, hide: bool) -> Failure | None:
         """Do these in their order, until one fails."""
@@ -184,7 +206,7 @@ class _Worker:
             if not _hold(when, values):
                 return Told(skipped=True, msg="its condition does not hold")
             for attempt in range(1, task.terms.attempts + 1):
-                told = replace(self.once(task, turn, hide=hide), attempts=attempt)
+                told = replace(self.once(task, turn, values, hide=hide), attempts=attempt)
                 if task.terms.register:
                     values[task.terms.register] = told.values()
                 told = _judged(told, task.terms, values)
@@ -197,8 +219,10 @@ class _Worker:
             return Told(failed=True, msg=str(wrong))
         return told if told.failed else replace(told, failed=True, msg=f"not so after {attempt} attempts")
 
-    def once(self, task: Task, turn: Turn, *, hide: bool) -> Told:
+    def once(self, task: Task, turn: Turn, values: Mapping[str, Value], *, hide: bool) -> Told:
         """Take the steps of an action, until a vital one fails."""
+        if is_speech(turn.options):
+            return self.say(turn.options, values, hide=hide)
         began_ms, results = self.reins.now(), []
         failed = ""
         back = tuple(task.action.undo(turn.options, self.errand.host))
@@ -216,6 +240,19 @@ class _Worker:
                 failed = f"step {self.number} ({HIDDEN if hide else step}) failed: {result.reason}"
                 break
         return Told.of(results, failed, began_ms, self.reins.now())
+
+    def say(self, options: Speech, values: Mapping[str, Value], *, hide: bool) -> Told:
+        """Judge an assertion, or keep what people are to read."""
+        because = self.reins.halted()
+        if because:
+            raise _Over(because=because)
+        now_ms = self.reins.now()
+        what = said(options, values)
+        text = HIDDEN if hide and what.text else what.text
+        self.escalate = self.escalate or what.escalate
+        if text and not what.failed and text not in self.notes and len(self.notes) < NOTES_MAX:
+            self.notes.append(text)
+        return Told(failed=what.failed, msg=text, start_ms=now_ms, end_ms=now_ms)
 
     def step(self, step: Step, risk: Risk, *, hide: bool) -> Result:
         """Write a step down, take it, and write down what came of it."""

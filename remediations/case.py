@@ -21,7 +21,9 @@ NO_HELP = frozenset({Outcome.FAILED, Outcome.INEFFECTIVE, Outcome.HARMFUL})
 class Case:
     """An alert's case; it outlives the alert by the time in which it may recur.
 
-    ``retry_at_ms`` is when the guards are asked again. ``ask_at_ms`` is when fresh samples are asked
+    ``retry_at_ms`` is when the guards are asked again. ``called`` says that somebody was called for this
+    episode, ``passing_since_ms`` since when it is refused for reasons that should pass, 0 where it is not,
+    ``refused_by`` which playbook and guard refused last. ``ask_at_ms`` is when fresh samples are asked
     for again while the effect of a run is awaited. ``resolved`` is heard by the worker. ``carried`` is what
     the run did, until its undo is done.
     """
@@ -37,6 +39,9 @@ class Case:
     retry_at_ms: int | None = None
     ask_at_ms: int = 0
     ask_after_ms: int = ASK_FIRST_MS
+    called: bool = False
+    passing_since_ms: int = 0
+    refused_by: tuple[str, str] = ("", "")
     resolved: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -23,7 +23,7 @@ def found(name: str) -> str:
 
 
 def runnable(name: str) -> str:
-    """Return the absolute path of a program that only root and this user could have written."""
+    """Return the absolute path of a program that only root and this user could have written, or replaced."""
     path = found(name)
     if not path:
         raise NotRunnable(f"{name} is not installed")
@@ -38,4 +38,18 @@ def runnable(name: str) -> str:
         facts.st_mode & stat.S_IWGRP and facts.st_gid not in (0, os.getegid())
     ):
         raise NotRunnable(f"{path} can be changed by other users")
+    for folder in {*Path(path).parents, *Path(os.path.realpath(path)).parents}:
+        _judge_folder(folder)
     return path
+
+
+def _judge_folder(folder: Path) -> None:
+    """Refuse a folder in which others could put another program; a sticky one keeps what is not theirs."""
+    facts = folder.stat()
+    if facts.st_uid not in (0, os.geteuid()):
+        raise NotRunnable(f"{folder} belongs to another user, who could replace what is in it")
+    others = facts.st_mode & stat.S_IWOTH or (
+        facts.st_mode & stat.S_IWGRP and facts.st_gid not in (0, os.getegid())
+    )
+    if others and not facts.st_mode & stat.S_ISVTX:
+        raise NotRunnable(f"what is in {folder} can be replaced by other users")

@@ -90,6 +90,10 @@ class Hand:
         self._never = threading.Event()
         self._hanging = threading.Semaphore(SIGHTS_HANGING_MAX)
 
+    def of(self, _playbook: str) -> Hand:
+        """Return the hand itself: in the agent's process there are no rights to keep apart."""
+        return self
+
     def carry_out(self, step: Step, stopped: Stopped, run: str = "", *, check: bool = False) -> Result:
         """Carry out one step of a run; whatever goes wrong with it is in the result.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Final
 
 from model.alert import Alert, AlertState
@@ -18,76 +18,64 @@ from model.duration import Duration
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
 from model.plugin import Unplannable
-from model.step import Host, HumanAct
+from model.step import HumanAct
 from remediations import guard
 from remediations import run as runs
-from remediations.carrying import Answers, Errand, Reins, Undone, ask, carry, given, undo
+from remediations.attempt import Attempt
+from remediations.breaker import State
+from remediations.carrying import Errand, Hands, Reins, Undone, ask, carry, given, undo
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
-from remediations.guard import RUNS_AT_ONCE_MAX, Facts, Refused
-from remediations.hand import POLL_S, Hand
+from remediations.crew import Crew, Threads
 from remediations.journal import Journal, JournalLost
-from remediations.playbook import Mode, Otherwise, Playbook, answering
+from remediations.playbook import Mode, Never, Otherwise, Playbook, answering
+from remediations.question import Facts, Refused
 from remediations.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
+from remediations.surroundings import Surroundings
+from remediations.tally import Tally
 from remediations.verify import judged
 
 HISTORY_MS: Final = 7 * 24 * 3_600_000
 KEPT_MS: Final = 90 * 24 * 3_600_000
 TIDY_EVERY_MS: Final = 60_000
 JOURNAL_RETRY_MS: Final = 15_000
-LEAVING_S: Final = 5.0
+PASSING_MAX_MS: Final = 5 * 60_000
+REST_S: Final = 0.1
 LEAVING: Final = "the agent is stopping"
-
-Job = Answers | Carried | Undone
-
-
-def _no_pauses() -> Mapping[str, str]:
-    return {}
-
-
-def _nothing_worse(_alert: Alert, _since_ms: int) -> str:
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the healer needs of the agent; only ``stopped``, ``wake`` and ``now`` are called by workers.
+class Heard:
+    """What a worker heard before anything is begun: who is at work, and why the desk does not agree."""
 
-    ``judge_effect(playbook, alert, since_ms, now_ms)`` tells whether the trouble is gone by samples
-    taken after ``since_ms``, None when there are none. ``ask_fresh(playbook, alert)`` asks for such
-    samples now; it is called again at growing distances until the run is judged.
-    ``on_change`` says that a remedy changed, ``wake`` that ``tick`` should be called now. ``stopped``
-    is the kill switch's sentence or ''. ``pauses`` maps ``maintenance`` and ``freeze``, while they
-    hold, to a sentence. ``worse(alert, since_ms)`` names an alert of the same service that is graver and
-    began to fire since then, or is ''.
-    """
+    human: HumanAct | None = None
+    at_work: HumanAct | None = None
+    lease: str = ""
 
-    judge_effect: Callable[[Playbook, Alert, int, int], bool | None]
-    ask_fresh: Callable[[Playbook, Alert], None]
-    on_change: Callable[[], None]
-    wake: Callable[[], None]
-    stopped: Callable[[], str]
-    now: Callable[[], int]
-    host: Host
-    pauses: Callable[[], Mapping[str, str]] = field(default=_no_pauses)
-    worse: Callable[[Alert, int], str] = field(default=_nothing_worse)
+
+NOTHING_HEARD: Final = Heard()
+
+Job = Heard | Carried | Undone
 
 
 class Healer:
     """Heals what its playbooks answer to; call ``recover`` once before anything else."""
 
     def __init__(
-        self, playbooks: Iterable[Playbook], journal: Journal, hand: Hand, around: Surroundings
+        self,
+        playbooks: Iterable[Playbook],
+        journal: Journal,
+        hands: Hands,
+        around: Surroundings,
+        crew: Crew | None = None,
     ) -> None:
+        self.tally = Tally()
         self._playbooks = tuple(playbooks)
         self._journal = journal
-        self._hand = hand
+        self._hands = hands
         self._around = around
         self._cases: dict[Labels, Case] = {}
-        self._pool = ThreadPoolExecutor(RUNS_AT_ONCE_MAX, thread_name_prefix="step")
-        self._jobs: set[Future[Job]] = set()
+        self._crew = crew or Threads()
         self._done: queue.SimpleQueue[tuple[Case, Future[Job]]] = queue.SimpleQueue()
-        self._leaving = threading.Event()
-        self._ending = threading.Event()
         self._ticked_ms = 0
         self._tidied_ms = 0
 
@@ -149,6 +137,7 @@ class Healer:
             # Whether it still fires is for the rules to say; until they do, nothing new is begun for it.
             alert = Alert(labels, {}, AlertState.RESOLVED, 0.0, run.onset_ms, run.fired_ms)
             case = self._cases[labels] = Case(alert, now_ms, runs.remedy(run), named.get(run.playbook), run)
+            case.called = run.escalate
             if run.stage is not Stage.CLOSED:
                 self._take_up(case, run, now_ms)
             elif case.retries:
@@ -160,10 +149,7 @@ class Healer:
 
     def close(self) -> None:
         """Let steps that are under way end, no longer than 5 s, and keep their runs for ``recover``."""
-        self._leaving.set()
-        wait(self._jobs, timeout=LEAVING_S)
-        self._ending.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._crew.close()
 
     def _take_up(self, case: Case, run: Run, now_ms: int) -> None:
         if case.playbook is None:
@@ -181,74 +167,136 @@ class Healer:
             self._turn(case, replace(case.run, outcome=Outcome.RECURRED, reason=reason))
         else:
             case.run, case.remedy = None, Remedy()
+        case.called, case.passing_since_ms, case.refused_by = False, 0, ("", "")
         self._decide(case, now_ms)
 
-    def _decide(self, case: Case, now_ms: int, human: HumanAct | None = None, *, asked: bool = False) -> None:
-        """Ask the guards; a human's intent is asked for last, because that takes a look at the host."""
+    def _decide(self, case: Case, now_ms: int, heard: Heard | None = None) -> None:
+        """Ask the guards of the first playbook that is not out for long; a look at the host comes last."""
         case.retry_at_ms = None
         if case.alert.state is not AlertState.FIRING:
             return
-        case.playbook = playbook = answering(self._playbooks, case.alert.labels)
-        if playbook is None:
+        ladder = answering(self._playbooks, case.alert.labels)
+        if not ladder:
             reason = f"no playbook answers to {case.alert.name}"
             self._tell(
                 case, Remedy(Healing.NONE, reason=reason, escalate=True, onset_ms=case.alert.active_at_ms)
             )
             return
-        try:
-            planned = playbook.plan(self._around.host)
+        asked, out = case.playbook if heard else None, list[Refused]()
+        for playbook in ladder:
             if playbook.mode is not Mode.AUTO:
-                steps = "; ".join(str(one.step) for one in planned)
-                self._propose(case, playbook, steps)
-                return
-            history = self._journal.attempts(playbook.playbook, now_ms - HISTORY_MS)
-        except Unplannable as wrong:
-            self._refuse(case, playbook, Refused(str(wrong)))
-            return
-        except JournalLost as lost:
-            self._refuse(case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS))
-            return
-        verdict = guard.decide(playbook, case.alert, self._facts(human), history, now_ms)
-        questions = playbook.asks(self._around.host)
-        if isinstance(verdict, Refused):
-            self._refuse(case, playbook, verdict)
-        elif any(questions) and not asked:
-            case.asking = True
-            self._submit(case, lambda: ask(questions, self._hand, self._halted))
+                break
+            known = heard if playbook is asked else None
+            refused = self._refusal(case, playbook, known, now_ms)
+            if refused is None or not refused.lasting:
+                break
+            out.append(refused)
+        case.playbook = playbook
+        if len(out) == len(ladder):
+            self._refuse(case, playbook, _all_out(out), now_ms)
+        elif playbook.mode is not Mode.AUTO:
+            self._propose(case, playbook, now_ms)
+        elif refused is not None:
+            self._refuse(case, playbook, _all_out([*out, refused]), now_ms)
+        elif known is None and self._questions(playbook):
+            self._listen(case, playbook)
         else:
             self._start(case, playbook, now_ms)
 
-    def _facts(self, human: HumanAct | None) -> Facts:
+    def _refusal(self, case: Case, playbook: Playbook, heard: Heard | None, now_ms: int) -> Refused | None:
+        """Return why a playbook may not act, None where it may."""
+        try:
+            playbook.plan(self._around.host)
+            history = self._history(playbook, now_ms)
+        except Unplannable as wrong:
+            return Refused(str(wrong), lasting=True, guard="unplannable")
+        except JournalLost as lost:
+            return Refused(str(lost), now_ms + JOURNAL_RETRY_MS, guard="journal")
+        facts = self.facts(case.alert, now_ms, heard or NOTHING_HEARD)
+        verdict = guard.decide(playbook, case.alert, facts, history, now_ms)
+        return verdict if isinstance(verdict, Refused) else None
+
+    def _history(self, playbook: Playbook, now_ms: int) -> tuple[Attempt, ...]:
+        return self._journal.attempts(playbook.playbook, playbook.target, now_ms - HISTORY_MS)
+
+    def _questions(self, playbook: Playbook) -> bool:
+        """Tell whether somebody or something is to be asked before this playbook begins."""
+        around = self._around
+        asks = not playbook.read_only and (around.at_work is not None or around.lease is not None)
+        return asks or any(playbook.asks(around.host))
+
+    def _listen(self, case: Case, playbook: Playbook) -> None:
+        """Have a worker look whether somebody is at work, and ask the desk."""
+        questions, alert, around = playbook.asks(self._around.host), case.alert, self._around
+
+        def listened() -> Heard:
+            hand = self._hands.of(playbook.playbook)
+            human = playbook.human(ask(questions, hand, self._halted))
+            heeds = Never.AT_WORK in playbook.guard.never_when
+            at_work = around.at_work() if heeds and around.at_work is not None else None
+            # A lease is not taken for what will surely be refused, and never left out of what may not be.
+            refused = at_work is not None or (human is not None and human.certain)
+            lease = "" if refused or around.lease is None else around.lease(playbook, alert)
+            return Heard(human, at_work, lease)
+
+        case.asking = True
+        self._submit(case, listened)
+
+    def facts(self, alert: Alert, now_ms: int, heard: Heard = NOTHING_HEARD) -> Facts:
+        """Return what guards are told of this moment and this alert."""
+        at_work = [case for case in self._cases.values() if case.acting or case.undoing]
         busy = {
             thing: case.playbook.playbook
             for case in self._cases.values()
             if case.busy and case.playbook is not None
             for thing in case.playbook.target
         }
-        under_way = sum(case.acting for case in self._cases.values())
-        return Facts(self._around.stopped(), busy, under_way, human, self._around.pauses())
+        looking = sum(case.playbook is not None and case.playbook.read_only for case in at_work)
+        return Facts(
+            stopped=self._around.stopped(),
+            busy=busy,
+            under_way=len(at_work) - looking,
+            looking=looking,
+            human=heard.human,
+            at_work=heard.at_work,
+            holds=self._around.holds(),
+            pauses=self._around.pauses(),
+            sight=self._around.sight(alert, now_ms),
+            firing=[one.alert for one in self._cases.values() if one.alert.state is AlertState.FIRING],
+            watched=self._around.watched(),
+            lease=heard.lease,
+        )
+
+    def breakers(self, now_ms: int) -> dict[str, State]:
+        """Return how the breaker of each playbook stands; raises ``JournalLost``."""
+        return {
+            one.playbook: guard.breaker_of(one, self._history(one, now_ms), now_ms).state
+            for one in self._playbooks
+        }
 
     def _start(self, case: Case, playbook: Playbook, now_ms: int) -> None:
         # Whoever was called for this episode stays called until it is fixed.
-        called = case.retries and case.remedy.escalate
-        run = replace(runs.begun(playbook, case.alert, now_ms), escalate=called)
+        run = replace(runs.begun(playbook, case.alert, now_ms), escalate=case.called)
         try:
             self._journal.save(run)
         except JournalLost as lost:
-            self._refuse(case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS))
+            self._refuse(
+                case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS, guard="journal"), now_ms
+            )
             return
+        case.passing_since_ms = 0
         case.run, case.resolved = run, threading.Event()
         reins = self._reins(case)
         errand = Errand(run.id, playbook, self._around.host, given(case.alert, self._around.host))
-        self._submit(case, lambda: carry(errand, self._hand, self._journal, reins))
+        hand = self._hands.of(playbook.playbook)
+        self._submit(case, lambda: carry(errand, hand, self._journal, reins))
         self._tell(case, runs.remedy(run))
 
     def _reins(self, case: Case) -> Reins:
         return Reins(self._halted, self._left, case.resolved.is_set, self._pause, self._around.now)
 
     def _submit(self, case: Case, work: Callable[[], Job]) -> None:
-        job: Future[Job] = self._pool.submit(work)
-        self._jobs.add(job)
+        job = self._crew.send(work)
         job.add_done_callback(lambda done: self._hand_in(case, done))
 
     def _hand_in(self, case: Case, job: Future[Job]) -> None:
@@ -258,7 +306,6 @@ class Healer:
 
     def _finish(self, case: Case, job: Future[Job], now_ms: int) -> None:
         """Take in what a worker did; a bug in it is raised here, after its run was closed."""
-        self._jobs.discard(job)
         case.asking, run, playbook = False, case.run, case.playbook
         assert playbook is not None, "workers are only sent for a playbook"
         if job.cancelled():
@@ -267,8 +314,8 @@ class Healer:
             reason = f"a bug ended the run: {job.exception()!r}"
             self._turn(case, runs.closed(run, playbook.otherwise, Outcome.FAILED, reason, now_ms))
         done = job.result()
-        if isinstance(done, tuple):
-            self._decide(case, now_ms, playbook.human(done), asked=True)
+        if isinstance(done, Heard):
+            self._decide(case, now_ms, done)
             return
         assert run is not None, "steps are only carried for a run"
         if isinstance(done, Undone):
@@ -306,27 +353,43 @@ class Healer:
             case.retry_at_ms = now_ms
 
     def _take_back(self, case: Case) -> None:
-        """Undo what a run changed, where it did not help."""
+        """Undo what a run changed, where it did not help; that waits for no other run: it may end harm."""
         run, done, reins = case.run, case.carried, self._reins(case)
         if run is not None and done is not None and done.undo and case.failed:
             case.undoing = True
-            self._submit(case, lambda: undo(run.id, done, self._hand, self._journal, reins))
+            hand = self._hands.of(run.playbook)
+            self._submit(case, lambda: undo(run.id, done, hand, self._journal, reins))
 
-    def _propose(self, case: Case, playbook: Playbook, steps: str) -> None:
+    def _propose(self, case: Case, playbook: Playbook, now_ms: int) -> None:
+        try:
+            planned = playbook.plan(self._around.host)
+        except Unplannable as wrong:
+            self._refuse(case, playbook, Refused(str(wrong), guard="unplannable"), now_ms)
+            return
+        steps = "; ".join(str(one.step) for one in planned)
         word = "observes" if playbook.mode is Mode.OBSERVE else "proposes"
         reason = f"{playbook.playbook} only {word}; it would {steps}"[:REASON_CHARACTERS_MAX]
         self._tell(case, self._standing(case, playbook, Healing.PROPOSED, reason))
 
-    def _refuse(self, case: Case, playbook: Playbook, refused: Refused) -> None:
-        """Say why nothing is done; a run of this episode that did not help has said more already."""
+    def _refuse(self, case: Case, playbook: Playbook, refused: Refused, now_ms: int) -> None:
+        """Say why nothing is done; what lasts is added to what a run of this episode has said already."""
         case.retry_at_ms = refused.retry_at_ms
-        if case.failed:
+        if (playbook.playbook, refused.guard) != case.refused_by:
+            case.refused_by = (playbook.playbook, refused.guard)
+            self.tally.refusals[case.refused_by] += 1
+        if refused.passing:
+            case.passing_since_ms = case.passing_since_ms or now_ms
+        if case.failed and case.run is not None:
+            if refused.lasting:
+                reason = f"{case.run.reason}; {refused.reason}"[:REASON_CHARACTERS_MAX]
+                self._tell(case, replace(runs.remedy(case.run), reason=reason))
             return
         status, reason = Outcome.SKIPPED, refused.reason
         if case.run is not None and case.run.outcome is Outcome.RECURRED:
             status, reason = Outcome.RECURRED, f"{case.run.reason}; {reason}"
-        standing = self._standing(case, playbook, status, reason)
-        self._tell(case, replace(standing, escalate=standing.escalate and not refused.passing))
+        standing = self._standing(case, playbook, status, reason[:REASON_CHARACTERS_MAX])
+        lasts = not refused.planned and now_ms - case.passing_since_ms >= PASSING_MAX_MS
+        self._tell(case, replace(standing, escalate=standing.escalate and (lasts or not refused.passing)))
 
     def _standing(self, case: Case, playbook: Playbook, status: Healing | Outcome, reason: str) -> Remedy:
         return Remedy(
@@ -344,25 +407,32 @@ class Healer:
             self._journal.save(run)
         except JournalLost as lost:
             run = replace(run, reason=f"{run.reason}; {lost}"[:REASON_CHARACTERS_MAX])
+        if run.outcome and (case.run is None or run.outcome is not case.run.outcome):
+            self.tally.runs[run.playbook, run.outcome.value] += 1
         case.run = run
         self._tell(case, runs.remedy(run))
 
     def _tell(self, case: Case, remedy: Remedy) -> None:
+        """Say how it stands; whoever was called for an episode stays called until it is over."""
+        over = remedy.status is Outcome.FIXED or case.alert.state is not AlertState.FIRING
+        if case.called and not over:
+            remedy = replace(remedy, escalate=True)
+        case.called = remedy.escalate
         if remedy != case.remedy:
             case.remedy = remedy
             self._around.on_change()
 
     def _halted(self) -> str:
-        return self._around.stopped() or (LEAVING if self._ending.is_set() else "")
+        return self._around.stopped() or (LEAVING if self._crew.ending else "")
 
     def _left(self) -> str:
-        return LEAVING if self._leaving.is_set() else ""
+        return LEAVING if self._crew.leaving else ""
 
     def _pause(self, wait_s: float) -> None:
         """Let a worker wait, and hear of a reason to end at least every 100 ms."""
         while wait_s > 0 and not self._halted() and not self._left():
-            self._ending.wait(min(wait_s, POLL_S))
-            wait_s -= POLL_S
+            self._crew.rest(min(wait_s, REST_S))
+            wait_s -= REST_S
 
     def _tidy(self, now_ms: int) -> None:
         self._tidied_ms = now_ms
@@ -372,3 +442,10 @@ class Healer:
             self._journal.forget(now_ms - KEPT_MS)
         except JournalLost:
             return  # the next run that is to be written says so
+
+
+def _all_out(refusals: Sequence[Refused]) -> Refused:
+    """Return the last of these, which tells of all; asked again when the first of them may have changed."""
+    retries = [one.retry_at_ms for one in refusals if one.retry_at_ms is not None]
+    reason = "; ".join(one.reason for one in refusals)
+    return replace(refusals[-1], reason=reason, retry_at_ms=min(retries, default=None))

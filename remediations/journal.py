@@ -141,20 +141,13 @@ class Journal:
         query = "SELECT * FROM runs WHERE started_ms >= ? ORDER BY started_ms DESC LIMIT ?"
         return tuple(map(_run, reversed(self._read(query, (since_ms, RUNS_SHOWN_MAX)))))
 
-    def attempts(self, playbook: str, since_ms: int) -> tuple[Attempt, ...]:
-        """Return a playbook's attempts that were started since then, oldest first."""
-        return self._attempts("playbook = ?", playbook, since_ms)
-
-    def attempts_on(self, things: Iterable[str], since_ms: int) -> tuple[Attempt, ...]:
-        """Return the attempts of any playbook at any of these things since then, oldest first."""
-        on = "EXISTS (SELECT 1 FROM json_each(target) WHERE value IN (SELECT value FROM json_each(?)))"
-        return self._attempts(on, json.dumps(list(things)), since_ms)
-
-    def _attempts(self, where: str, value: str, since_ms: int) -> tuple[Attempt, ...]:
+    def attempts(self, playbook: str, things: Iterable[str], since_ms: int) -> tuple[Attempt, ...]:
+        """Return a playbook's attempts, and any other's at these things, since then, oldest first."""
         rows = self._read(
-            "SELECT playbook, target, started_ms, ended_ms, outcome FROM runs"  # noqa: S608  # where is ours
-            f" WHERE {where} AND started_ms >= ? ORDER BY started_ms DESC LIMIT ?",
-            (value, since_ms, ATTEMPTS_MAX),
+            "SELECT playbook, target, started_ms, ended_ms, outcome FROM runs WHERE started_ms >= ?"
+            " AND (playbook = ? OR EXISTS (SELECT 1 FROM json_each(target) AS one, json_each(?) AS wanted"
+            " WHERE one.value = wanted.value)) ORDER BY started_ms DESC LIMIT ?",
+            (since_ms, playbook, json.dumps(list(things)), ATTEMPTS_MAX),
         )
         return tuple(
             Attempt(name, tuple(json.loads(target)), started, ended or None, Outcome(end) if end else None)

@@ -15,14 +15,15 @@ from model.matcher import Matchers
 from model.misfit import NOWHERE, Misfit, Place, Problem, Rejected
 from model.step import Host, HumanAct, Result, Risk, Step
 from model.yaml_tree import Node, Scalar
+from remediations import budget
 from remediations.breaker import USUAL, BreakerTerms
+from remediations.budget import Budgets
 from remediations.task import GIVEN, NESTING_MAX, TASKS_MAX, Task, Tasks, Turn
 
 VERIFY_MAX: Final = Duration(24 * 3_600_000)
-RUNS_MAX: Final = 100
+RUNS_AT_ONCE_MAX: Final = 4
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_BUDGET: Final = re.compile(r"([0-9]{1,4}) per ([0-9a-z]+)")
 _SHARE: Final = re.compile(r"([1-9][0-9]?|100)%|[1-9][0-9]{0,3}")
 
 
@@ -60,6 +61,7 @@ class Never(StrEnum):
     """Times at which a playbook keeps its hands off."""
 
     HUMAN_INTENT = "human_intent"
+    AT_WORK = "at_work"
     MAINTENANCE = "maintenance"
     FREEZE = "freeze"
 
@@ -69,29 +71,6 @@ class Otherwise(StrEnum):
 
     ESCALATE = "escalate"
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """So many runs in so long a time, written ``3 per 1h``."""
-
-    runs_max: int
-    per: Duration
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read the count and the time; nobody means never, so zero is refused."""
-        shape = _BUDGET.fullmatch(text)
-        cure = "write it like 3 per 1h"
-        if shape is None:
-            raise Misfit(f"{text[:40]!r} is not a budget", cure)
-        budget = cls(int(shape[1]), Duration.parse(shape[2]))
-        if not 1 <= budget.runs_max <= RUNS_MAX or not 1000 <= budget.per.ms <= VERIFY_MAX.ms:
-            raise Misfit(f"a budget is 1 to {RUNS_MAX} runs in 1s to {VERIFY_MAX}", cure)
-        return budget
-
-    def __str__(self) -> str:
-        return f"{self.runs_max} per {self.per}"
 
 
 class Share(str):
@@ -109,13 +88,26 @@ class Share(str):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What must hold before a playbook acts; every guard is on unless it is written otherwise."""
+    """What must hold before a playbook acts; every guard is on unless it is written otherwise.
+
+    ``at_once`` is how many runs that change something this host bears, this one counted. ``unless`` names
+    alerts as ``on`` does: while one of them fires, this playbook's alert may only suffer from it.
+    """
 
     cooldown: Duration = seconds(600)
-    at_most: Budget = Budget(3, Duration(3_600_000))
+    at_most: Budgets = budget.USUAL
+    at_once: int = 1
     hosts_at_once: Share | None = None
     never_when: tuple[Never, ...] = tuple(Never)
+    unless: tuple[Matchers, ...] = ()
     breaker: BreakerTerms = USUAL
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_once <= RUNS_AT_ONCE_MAX:
+            raise Misfit(f"at_once is 1 to {RUNS_AT_ONCE_MAX} runs", "write at_once: 1", key="at_once")
+        if any(matchers.matches({}) for matchers in self.unless):
+            cure = 'name the alerts, like alertname="DatabaseDown"'
+            raise Misfit("these matchers ask for no label, so it would never act", cure, key="unless")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +164,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A promise: on which alerts, what, how often, how proved, what otherwise."""
+    """A promise: on which alerts, what, how often, how proved, what otherwise.
+
+    ``tasks`` are all of ``steps``, those of blocks as well; ``target`` is what their actions touch, sorted.
+    """
 
     playbook: Name
     summary: str
@@ -183,8 +178,13 @@ class Playbook:
     guard: Guard = Guard()
     otherwise: Otherwise = Otherwise.ESCALATE
     place: Place = field(default=NOWHERE, compare=False)
+    tasks: tuple[Task, ...] = field(init=False, compare=False, repr=False)
+    target: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        # Guards ask for these all the time; what a playbook says never changes.
+        object.__setattr__(self, "tasks", tuple(self.steps.walk()))
+        object.__setattr__(self, "target", self._touched())
         if not self.on:
             raise Misfit(
                 "a playbook answers to some alerts", "write on: ['alertname=\"NginxDown\"']", key="on"
@@ -202,18 +202,11 @@ class Playbook:
             raise Misfit("a playbook that changes something needs verify", cure)
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
-        """Every task, those of blocks as well."""
-        return tuple(self.steps.walk())
-
-    @property
     def read_only(self) -> bool:
         """Whether it only looks."""
         return all(task.action.risk is Risk.READ_ONLY for task in self.tasks)
 
-    @property
-    def target(self) -> tuple[str, ...]:
-        """What its actions touch, sorted."""
+    def _touched(self) -> tuple[str, ...]:
         touched = (task.action.touches(turn.options) for task, turn in self._turns())
         return tuple(sorted(frozenset().union(*touched)))
 
@@ -267,6 +260,6 @@ def together(playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:
     return tuple(known.values())
 
 
-def answering(playbooks: Iterable[Playbook], labels: Labels) -> Playbook | None:
-    """Return the first playbook that answers to these labels."""
-    return next((one for one in playbooks if any(each.matches(labels) for each in one.on)), None)
+def answering(playbooks: Iterable[Playbook], labels: Labels) -> tuple[Playbook, ...]:
+    """Return the playbooks that answer to these labels, in the order in which they are tried."""
+    return tuple(one for one in playbooks if any(each.matches(labels) for each in one.on))

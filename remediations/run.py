@@ -58,7 +58,7 @@ class Carried:
 
     ``trouble`` is set where a step failed, ``stopped`` where the kill switch ended it, and ``spared``
     where the alert resolved before anything was changed. ``steps`` counts what was taken, ``undo`` would take
-    it back, in this order.
+    it back, in this order. ``notes`` are for people to read, ``escalate`` calls for one of them.
     """
 
     done_ms: int
@@ -68,6 +68,8 @@ class Carried:
     spared: bool = False
     steps: int = 0
     undo: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    escalate: bool = False
 
 
 def begun(playbook: Playbook, alert: Alert, now_ms: int) -> Run:
@@ -85,7 +87,13 @@ def begun(playbook: Playbook, alert: Alert, now_ms: int) -> Run:
 
 
 def carried(run: Run, playbook: Playbook, what: Carried) -> Run:
-    """Return the run after its steps: mostly it now waits for their effect."""
+    """Return the run after its steps: mostly it now waits for their effect; notes stand before the reason."""
+    after = _stood(run, playbook, what)
+    reason = ". ".join((*(note.rstrip(".") for note in what.notes), after.reason))
+    return replace(after, reason=reason[:REASON_CHARACTERS_MAX], escalate=after.escalate or what.escalate)
+
+
+def _stood(run: Run, playbook: Playbook, what: Carried) -> Run:
     run = replace(run, acted_ms=what.acted_ms, done_ms=what.done_ms, trouble=what.trouble)
     if what.stopped:
         outcome = Outcome.FAILED if what.acted_ms else Outcome.SKIPPED
@@ -125,7 +133,7 @@ def closed(run: Run, otherwise: Otherwise, outcome: Outcome, reason: str, now_ms
         stage=Stage.CLOSED,
         outcome=outcome,
         reason=reason[:REASON_CHARACTERS_MAX],
-        escalate=otherwise is Otherwise.ESCALATE and outcome is not Outcome.FIXED,
+        escalate=(run.escalate or otherwise is Otherwise.ESCALATE) and outcome is not Outcome.FIXED,
         ended_ms=now_ms,
     )
 

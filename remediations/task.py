@@ -15,9 +15,10 @@ from model.duration import Duration, seconds
 from model.misfit import Misfit, Place, Problem
 from model.plugin import AnyAction
 from model.step import STEP_TIMEOUT_S_MAX, Exec, Gather, Host, Step
-from model.yaml_tree import Mapping, Node, Scalar, Sequence
+from model.yaml_tree import Mapping, Node, Sequence
 from remediations.actions import ACTIONS
-from remediations.condition import Condition
+from remediations.actions.speech import strangers
+from remediations.clause import NO_CLAUSES, Clauses
 from remediations.loop import expanded, items
 
 TASKS_MAX: Final = 60
@@ -35,36 +36,8 @@ _ELSEWHERE: Final = {
     "async": "a run waits for its steps; use timeout:",
     "notify": "write the step where it is needed, with when: result is changed",
     "tags": "write a playbook of its own",
+    "template": "values are never filled into files; write the text itself with file:",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """A condition as it stands in the file."""
-
-    condition: Condition
-    source: Scalar
-
-    @classmethod
-    def decode(cls, node: Node, _decoder: Decoder) -> Clause:
-        """Read one expression; true and false may stand without quotes."""
-        if not isinstance(node, Scalar):
-            raise Misfit("a condition is a text", "write it like when: result.rc == 0")
-        return cls(Condition.parse(node.text), node)
-
-
-@dataclass(frozen=True, slots=True)
-class Clauses:
-    """One condition or a list of them, which must all hold."""
-
-    each: tuple[Clause, ...] = ()
-
-    @classmethod
-    def decode(cls, node: Node, decoder: Decoder) -> Clauses | Missing:
-        """Read a text or a list of texts."""
-        nodes = node.items if isinstance(node, Sequence) else (node,)
-        found = [decoder.value(one, Clause) for one in nodes]
-        return MISSING if MISSING in found else cls(tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +49,9 @@ class Terms:
     """
 
     name: str = ""
-    when: Clauses = Clauses()
+    when: Clauses = NO_CLAUSES
     register: str = ""
-    until: Clauses = Clauses()
+    until: Clauses = NO_CLAUSES
     retries: int | None = None
     delay: Duration = seconds(5)
     changed_when: Clauses | None = None
@@ -110,7 +83,7 @@ class BlockTerms:
     """Whether a block is done; ``when`` and ``no_log`` hold for each of its tasks."""
 
     name: str = ""
-    when: Clauses = Clauses()
+    when: Clauses = NO_CLAUSES
     ignore_errors: bool = False
     no_log: bool = False
 
@@ -146,9 +119,11 @@ class Task:
         """Yield each of its conditions that starts from a value which is not known there."""
         before = known | {"item"} if self.loops else known
         after = before | {self.terms.register}
-        yield from _unknown(self.terms.when, before)
+        yield from self.terms.when.strangers(before)
         for clauses in (self.terms.until, self.terms.changed_when, self.terms.failed_when):
-            yield from _unknown(clauses or Clauses(), after)
+            yield from (clauses or Clauses()).strangers(after)
+        for turn in self.turns:
+            yield from strangers(turn.options, before)
 
     def plan(self, turn: Turn, host: Host) -> Iterator[Step]:
         """Yield what it would do on this host in one turn, its own time limit laid over each step."""
@@ -200,7 +175,7 @@ class Tasks:
                 yield from one.strangers(known)
                 known |= {one.terms.register}
                 continue
-            yield from _unknown(one.terms.when, known)
+            yield from one.terms.when.strangers(known)
             for part, more in ((one.block, frozenset()), (one.rescue, IN_RESCUE), (one.always, frozenset())):
                 yield from part.strangers(known | more)
                 known |= part.registered()
@@ -268,11 +243,3 @@ def _task(node: Mapping, decoder: Decoder) -> Task | Missing:
 def _without(node: Mapping, keys: Iterable[str]) -> Mapping:
     gone = set(keys)
     return Mapping(tuple(pair for pair in node.pairs if pair[0].text not in gone), node.place)
-
-
-def _unknown(clauses: Clauses, known: frozenset[str]) -> Iterator[Problem]:
-    for clause in clauses.each:
-        for name, offset in clause.condition.names.items():
-            if name not in known:
-                sentence = f"{name!r} is not known here"
-                yield Problem(clause.source.at(offset), sentence, nearest(name, sorted(known)))

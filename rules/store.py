@@ -45,7 +45,8 @@ class Store:
     """Every series with its samples; times are milliseconds since 1970 in UTC.
 
     ``sink`` is told of every row that was taken: the block's key, the time, and
-    the labels and values of all series in it.
+    the labels and values of all series in it. ``turns`` counts the rows that brought what no rule
+    should wait for: series that came or went, a value that never changed before, one that became 0 or 1.
     """
 
     def __init__(self, retention_ms: int, series_max: int, sink: Sink | None = None) -> None:
@@ -54,6 +55,7 @@ class Store:
         self.samples_dropped_out_of_order = 0
         self.samples_dropped_duplicate = 0
         self.series_dropped = 0
+        self.turns = 0
         self._sink = sink
         self._blocks: dict[Labels, Block] = {}
         self._names: dict[str, dict[Labels, Series]] = {}
@@ -230,18 +232,19 @@ class Store:
         lanes = block.lanes
         if lanes is not None and labels == block.shape:
             block.times.append(at_ms)
-            lanes.push(values)
+            self.turns += lanes.push(values)
             touched = block.live_names()
             if sink is not None:
                 sink(key, at_ms, lanes.labels, values)
         else:
+            self.turns += labels != block.shape
             block.leave_lanes()
             block.times.append(at_ms)
             filled, touched = self._push(block, key, labels, values)
             if sink is not None:
                 sink(key, at_ms, [series.labels for series in filled], list(filled.values()))
             if labels == block.shape and len(filled) == len(labels) > 0:
-                block.lanes = Lanes(tuple(filled))
+                block.lanes = Lanes(tuple(filled), values)
             block.shape = labels
             block.pack()
         self._let_go(block, at_ms)

@@ -6,17 +6,24 @@ became stale, so neither a missing nor a stale value needs a number of its own t
 
 from __future__ import annotations
 
+import struct
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import copysign, fsum
-from operator import mul
+from operator import itemgetter, mul
 from typing import Final
 
 from model.labels import Labels
+from rules.store_column import Column
 from rules.store_summary import Summary
 
 TRIM_ROWS: Final = 256
+PACK_ROWS: Final = 64
+"""In so many rows, each column of a block is once looked at for what can be packed."""
 
+_TURNS: Final = (0.0, 1.0)
 _FILLER: Final = array("d", (0.0,))
 
 
@@ -37,7 +44,19 @@ class Block:
     Rows are numbered from the first one ever written, so a trim does not renumber the runs of any series.
     """
 
-    __slots__ = ("_seconds", "aliases", "first", "key", "live", "names", "series", "times")
+    __slots__ = (
+        "_edges",
+        "_seconds",
+        "aliases",
+        "first",
+        "key",
+        "lanes",
+        "live",
+        "names",
+        "series",
+        "shape",
+        "times",
+    )
 
     def __init__(self, key: Labels) -> None:
         self.key = key
@@ -47,6 +66,9 @@ class Block:
         self.aliases: dict[Labels, Series] = {}
         self.live = 0
         self.names: frozenset[str] | None = None
+        self.shape: tuple[Labels, ...] = ()  # what the newest row was made of, as it came
+        self.lanes: Lanes | None = None
+        self._edges: tuple[int, ...] = ()
         self._seconds: tuple[tuple[int, int, int], Seconds] = ((0, 0, 0), Seconds([]))
 
     @property
@@ -79,11 +101,33 @@ class Block:
     def live_names(self) -> frozenset[str]:
         """Return the metric names of the series that have a value in the newest row."""
         if self.names is None:
-            self.names = frozenset(series.labels.name for series in self.series.values() if series.live)
+            self.names = _shared(
+                frozenset(series.labels.name for series in self.series.values() if series.live)
+            )
         return self.names
+
+    def edges_to(self, edges: tuple[int, ...], row: int) -> tuple[int, ...]:
+        """Return these edges with one more; series that come and go together share them."""
+        if self._edges[:-1] != edges or self._edges[-1:] != (row,):
+            self._edges = (*edges, row)
+        return self._edges
+
+    def leave_lanes(self) -> None:
+        """Note for each series what its lane did not: that it has the newest row."""
+        if self.lanes is not None:
+            for series in self.lanes.series:
+                series.newest = self.end - 1
+            self.lanes = None
+
+    def pack(self) -> None:
+        """Pack what is old in some of the columns; in so many rows each has its turn."""
+        for series in list(self.series.values())[self.end % PACK_ROWS :: PACK_ROWS]:
+            if series.column is not None:
+                series.column.pack()
 
     def trim(self, rows: int) -> list[Series]:
         """Forget the oldest rows; return the series that have no rows left."""
+        self.leave_lanes()
         self.first += rows
         del self.times[:rows]
         gone = [series for series in self.series.values() if not series.trim(self.first)]
@@ -94,6 +138,7 @@ class Block:
         """Let these series go."""
         if not gone:
             return
+        self.leave_lanes()
         for series in gone:
             del self.series[series.labels]
             self.live -= series.live
@@ -101,6 +146,91 @@ class Block:
         self.aliases = {
             alias: series for alias, series in self.aliases.items() if series.labels in self.series
         }
+
+
+class Lanes:
+    """The way of the rows of one shape into the columns of a block: each value has a series of its own.
+
+    While row follows row of the same shape, nothing but the values needs a look, and of those that never
+    changed yet only whether they still did not.
+    """
+
+    __slots__ = (
+        "_block",
+        "_columns",
+        "_moving",
+        "_pack",
+        "_still",
+        "_still_bytes",
+        "_values",
+        "labels",
+        "series",
+    )
+
+    def __init__(self, series: tuple[Series, ...], values: Sequence[float]) -> None:
+        self._values = values
+        self._block = series[0].block
+        self.series = series
+        self.labels = tuple([each.labels for each in series])
+        self._sort()
+
+    def push(self, values: Sequence[float]) -> bool:
+        """Put a value into each series; the block has the row's time already.
+
+        Tells whether any of it turned: what never changed did, or what is now 0 or 1 was not.
+        """
+        turned, before = False, self._values
+        for place, append in self._moving:
+            value = values[place]
+            append(value)
+            if value in _TURNS and value != before[place]:
+                turned = True
+        self._values = values
+        row = self._block.end - 1
+        for column in self._columns[row % PACK_ROWS :: PACK_ROWS]:
+            column.pack()
+        # Equal bytes keep NaN and -0 exact.
+        if self._pack(*self._still(values)) != self._still_bytes:
+            for each, value in zip(self.series, values, strict=True):
+                if each.column is None:
+                    each.push(row, value)
+            self._sort()
+            return True
+        return turned
+
+    def _sort(self) -> None:
+        """Tell the series that have a column from those that are still constant."""
+        self._moving: list[tuple[int, Callable[[float], None]]] = []
+        self._columns: list[Column] = []
+        still: list[int] = []
+        for place, each in enumerate(self.series):
+            if each.column is None:
+                still.append(place)
+            else:
+                self._columns.append(each.column)
+                self._moving.append((place, each.column.tail.append))
+        self._still = _getter(tuple(still))
+        self._pack = _packing(len(still))
+        self._still_bytes = self._pack(*[self.series[place].constant for place in still])
+
+
+@lru_cache(maxsize=256)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """Return the one set of these names, for many blocks have the same."""
+    return names
+
+
+@lru_cache(maxsize=256)
+def _getter(places: tuple[int, ...]) -> Callable[[Sequence[float]], Sequence[float]]:
+    """Return what picks these places; many blocks have the same."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: [values[place] for place in places]
+
+
+@lru_cache(maxsize=256)
+def _packing(count: int) -> Callable[..., bytes]:
+    return struct.Struct(f"{count}d").pack
 
 
 class Series:
@@ -117,9 +247,9 @@ class Series:
         self.labels = labels
         self.block = block
         self.start = 0
-        self.edges: list[int] = []
+        self.edges: tuple[int, ...] = ()
         self.constant = 0.0
-        self.column: array[float] | None = None
+        self.column: Column | None = None
         self.newest = -1
         self._summary: Summary | None = None
 
@@ -140,37 +270,37 @@ class Series:
         if not self.edges:
             self.start, self.constant = row, value
         if not len(self.edges) % 2:
-            self.edges.append(row)
+            self.edges = self.block.edges_to(self.edges, row)
         self.newest = row
         column = self.column
         if column is None:
             if value == self.constant and (value or copysign(1, value) == copysign(1, self.constant)):
                 return
-            column = self.column = array("d", (self.constant,)) * (row - self.start)
+            column = self.column = Column(array("d", (self.constant,)) * (row - self.start))
         elif row - self.start > len(column):
-            column.extend(_FILLER * (row - self.start - len(column)))
-        column.append(value)
+            column.tail.extend(_FILLER * (row - self.start - len(column)))
+        column.tail.append(value)
 
     def extend(self, row: int, values: array[float]) -> None:
         """Put values into this row and those after it, which must be the newest ones of the block."""
         if not self.edges:
             self.start, self.constant = row, values[0]
         if not len(self.edges) % 2:
-            self.edges.append(row)
+            self.edges = self.block.edges_to(self.edges, row)
         self.newest = row + len(values) - 1
         column = self.column
         if column is None:
             # Equal bytes keep NaN and -0 exact.
             if values.tobytes() == array("d", (self.constant,)).tobytes() * len(values):
                 return
-            column = self.column = array("d", (self.constant,)) * (row - self.start)
+            column = self.column = Column(array("d", (self.constant,)) * (row - self.start))
         elif row - self.start > len(column):
-            column.extend(_FILLER * (row - self.start - len(column)))
+            column.tail.extend(_FILLER * (row - self.start - len(column)))
         column.extend(values)
 
     def stop(self, row: int) -> None:
         """Make a live series stale from this row on."""
-        self.edges.append(row)
+        self.edges = self.block.edges_to(self.edges, row)
 
     def value(self, row: int) -> float | None:
         """Return the value in this row, or None where the series is missing or stale."""
@@ -207,20 +337,18 @@ class Series:
 
     def trim(self, first: int) -> bool:
         """Forget the rows before this one; tell whether any row is left."""
-        edges = self.edges
-        while len(edges) > 1 and edges[1] <= first:
-            del edges[:2]
+        while len(self.edges) > 1 and self.edges[1] <= first:
+            self.edges = self.edges[2:]
         column = self.column
         if self._summary is not None:
             self._summary.trim(first)
         if first > self.start:
             if column is not None:
-                del column[: first - self.start]
-                # A column that stopped changing is constant again; equal bytes keep NaN and -0 exact.
-                if column and column.tobytes() == column[:1].tobytes() * len(column):
+                column.drop(min(first - self.start, len(column)))
+                if len(column) and column.same():  # It stopped changing, so it is constant again.
                     self.constant, self.column = column[0], None
             self.start = first
-        return bool(edges)
+        return bool(self.edges)
 
     def times(self, low: int, high: int) -> array[int]:
         """Return the times of rows ``low`` to ``high`` (exclusive)."""

@@ -15,14 +15,17 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import copysign
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import compress
+from operator import ne
 from pathlib import Path
 from typing import Final
 
 from model.labels import Labels
-from rules.store import Row, Store
+from rules.store import Store
 
 MAGIC: Final = b"BHROWS1\n"
 SEGMENTS: Final = 8
@@ -35,17 +38,20 @@ _DEFINITION: Final = struct.Struct("<II")
 
 @dataclass(slots=True)
 class _Key:
-    """What the log last said of one block: the value of each live series, by id."""
+    """What the log last said of one block: its live series, their ids and the bits of their values."""
 
     id: int
-    values: dict[int, float] = field(default_factory=dict)
+    labels: Sequence[Labels] = ()
+    ids: Sequence[int] = ()
+    bits: Sequence[int] = ()
 
 
 class StoreLog:
     """Writes each row of a store to the operating system at once, and reads them back after a restart.
 
-    Its ``record`` is the store's sink. A kill loses at most the row being written; the torn or corrupt tail
-    of a segment is cut off and counted. A full disk costs rows, which are counted, and never raises.
+    Its ``record`` is the store's sink. A kill loses at most what is being written: one row, or those that
+    are written ``together``; the torn or corrupt tail of a segment is cut off and counted. A full disk costs
+    rows, which are counted, and never raises.
 
     Rows are kept on disk for ``kept_ms``, or for as long as the store keeps them where that is longer.
     """
@@ -65,6 +71,7 @@ class StoreLog:
         self._opened_ms = 0
         self._ids: dict[Labels, int] = {}
         self._keys: dict[Labels, _Key] = {}
+        self._gathered: list[bytes] | None = None
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def replay(self, store: Store, now_ms: int) -> int:
@@ -80,25 +87,50 @@ class StoreLog:
             if written_ms <= now_ms - store.retention_ms:
                 self._newest_ms[path] = written_ms  # It is kept for others to look back at.
                 continue
-            for key, at_ms, rows in self._read(path):
+            for key, at_ms, labels, values in self._read(path):
                 self._newest_ms[path] = max(self._newest_ms.get(path, 0), min(at_ms, now_ms))
                 if now_ms - store.retention_ms < at_ms <= now_ms:
-                    store.restore(key, at_ms, rows)
+                    store.restore(key, at_ms, labels, values)
                     count += 1
         self._delete_old(now_ms)
         return count
 
-    def record(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> None:
+    def record(self, key: Labels, at_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> None:
         """Append one row: what changed in it since the last row of the same key."""
         try:
             if self._file is None or self._full(at_ms):
                 self._rotate(at_ms)
-            self._append(self._body(key, at_ms, rows))
+            self._append(self._body(key, at_ms, labels, values))
         except OSError:
-            self.rows_unwritten += 1
-            self.close()
+            self._lose(1)
         else:
             self._newest_ms[self._path] = at_ms
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write all rows that are recorded inside in one piece, at the end."""
+        self._gathered = []
+        try:
+            yield
+        finally:
+            self._settle()
+            self._gathered = None
+
+    def _settle(self) -> None:
+        """Write what was gathered."""
+        if self._gathered:
+            rows, self._gathered = self._gathered, []
+            try:
+                self._write(b"".join(rows))
+            except OSError:
+                self._lose(len(rows))
+
+    def _lose(self, rows: int) -> None:
+        self.rows_unwritten += rows
+        if self._gathered:
+            self.rows_unwritten += len(self._gathered)
+            self._gathered.clear()
+        self.close()
 
     def close(self) -> None:
         """Close the segment; the next row opens another one."""
@@ -111,6 +143,7 @@ class StoreLog:
         return self._size >= self._segment_bytes_max or 0 < span_ms <= at_ms - self._opened_ms
 
     def _rotate(self, at_ms: int) -> None:
+        self._settle()
         self.close()
         paths = self._segments()
         number = int(paths[-1].stem) + 1 if paths else 1
@@ -118,14 +151,21 @@ class StoreLog:
         self._ids, self._keys = {}, {}
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._size, self._opened_ms = 0, at_ms
-        self._append(MAGIC)
+        self._write(MAGIC)
+        self._size = len(MAGIC)
         self._delete_old(at_ms)
 
     def _append(self, data: bytes) -> None:
+        if self._gathered is None:
+            self._write(data)
+        else:
+            self._gathered.append(data)
+        self._size += len(data)
+
+    def _write(self, data: bytes) -> None:
         assert self._file is not None, "a segment is open"
         if os.write(self._file, data) != len(data):
             raise OSError("the disk took only a part of the row")
-        self._size += len(data)
 
     def _delete_old(self, now_ms: int) -> None:
         """Delete the oldest segments while they pass the bounds; the open one stays."""
@@ -143,29 +183,34 @@ class StoreLog:
     def _segments(self) -> list[Path]:
         return segments(self._directory)
 
-    def _body(self, key: Labels, at_ms: int, rows: Sequence[Row]) -> bytes:
+    def _body(self, key: Labels, at_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> bytes:
         """Return the framed record of one row."""
         definitions: list[bytes] = []
         state = self._keys.get(key)
         if state is None:
             state = self._keys[key] = _Key(self._id(key, definitions))
-        ids, changed = array("I"), array("d")
-        before = state.values
-        after: dict[int, float] = {}
-        for labels, value in rows:
-            number = self._ids.get(labels)
-            if number is None:
-                number = self._id(labels, definitions)
-            after[number] = value
-            if _differs(before.get(number), value):
-                ids.append(number)
-                changed.append(value)
-        ended = array("I", before.keys() - after.keys())
-        state.values = after
-        head = _HEAD.pack(state.id, at_ms, len(definitions), len(ids), len(ended))
-        parts = (_bytes(ids), _bytes(changed), _bytes(ended))
-        body = b"".join((head, *definitions, *parts))
+        ended: Sequence[int] = ()
+        # As whole numbers, because their bits tell -0 from 0 and find NaN equal to itself.
+        bits = _bits(len(values), values)
+        if state.labels is labels:
+            differs: Iterable[bool] = map(ne, bits, state.bits)
+        else:
+            known = dict(zip(state.ids, state.bits, strict=True))
+            state.labels, state.ids = labels, [self._known(each, definitions) for each in labels]
+            differs = [known.pop(number, None) != now for number, now in zip(state.ids, bits, strict=True)]
+            ended = list(known)
+        state.bits = bits
+        changed = tuple(differs)
+        ids, numbers = tuple(compress(state.ids, changed)), tuple(compress(values, changed))
+        pack = _packing(len(ids), len(ended))
+        body = pack(state.id, at_ms, len(definitions), len(ids), len(ended), *ids, *numbers, *ended)
+        if definitions:
+            body = b"".join((body[: _HEAD.size], *definitions, body[_HEAD.size :]))
         return _FRAME.pack(len(body), zlib.crc32(body)) + body
+
+    def _known(self, labels: Labels, definitions: list[bytes]) -> int:
+        number = self._ids.get(labels)
+        return self._id(labels, definitions) if number is None else number
 
     def _id(self, labels: Labels, definitions: list[bytes]) -> int:
         number = self._ids[labels] = len(self._ids)
@@ -173,7 +218,7 @@ class StoreLog:
         definitions.append(_DEFINITION.pack(number, len(pairs)) + pairs)
         return number
 
-    def _read(self, path: Path) -> Iterator[tuple[Labels, int, list[Row]]]:
+    def _read(self, path: Path) -> Iterator[tuple[Labels, int, list[Labels], list[float]]]:
         """Yield the rows of a segment; cut it off behind the last whole one."""
         data = path.read_bytes()
         reader, good = _Reader(), _begin(data)
@@ -241,15 +286,14 @@ class _Reader:
         self.labels: dict[int, Labels] = {}
         self._values: dict[Labels, dict[int, float]] = {}
 
-    def take(self, body: bytes) -> tuple[Labels, int, list[Row]]:
-        """Return the key, the time and every value of one row."""
+    def take(self, body: bytes) -> tuple[Labels, int, list[Labels], list[float]]:
+        """Return the key and the time of one row, and every label set and value in it."""
         change = self.change(body)
         values = self._values.setdefault(change.key, {})
         values.update(zip(change.ids, change.values, strict=True))
         for ended in change.ended:
             del values[ended]
-        rows = [(self.labels[number], value) for number, value in values.items()]
-        return change.key, change.at_ms, rows
+        return change.key, change.at_ms, [self.labels[number] for number in values], list(values.values())
 
     def change(self, body: bytes) -> Change:
         """Return what one record says."""
@@ -269,15 +313,20 @@ class _Reader:
         return Change(self.labels[key], at_ms, ids, values, ended)
 
 
-def _differs(before: float | None, value: float) -> bool:
-    """Tell whether a value must be written; a NaN always is, which is right and rare."""
-    return before is None or before != value or (not value and copysign(1, value) != copysign(1, before))
+def _bits(count: int, values: Sequence[float]) -> tuple[int, ...]:
+    pack, unpack = _forms(count)
+    return unpack(pack(*values))
 
 
-def _bytes(column: array[int] | array[float]) -> bytes:
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column.tobytes()
+@lru_cache(maxsize=1024)
+def _forms(count: int) -> tuple[Callable[..., bytes], Callable[[bytes], tuple[int, ...]]]:
+    return struct.Struct(f"{count}d").pack, struct.Struct(f"{count}Q").unpack
+
+
+@lru_cache(maxsize=4096)
+def _packing(changes: int, ends: int) -> Callable[..., bytes]:
+    """Return what packs a head, changed ids, their values and the ended ids."""
+    return struct.Struct(f"{_HEAD.format}{changes}I{changes}d{ends}I").pack
 
 
 def _fill(column: array[int] | array[float], body: bytes, start: int, count: int) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from operator import gt, mul
 from typing import Final
 
+from rules.store_column import Column
+
 CHUNK_ROWS: Final = 32
 """Rows are summed up by so many, counted from row 0; a window of a few chunks is read as it is."""
 LONG_ROWS: Final = 4 * CHUNK_ROWS
-
-Column = Sequence[float]
 
 
 class Summary:
@@ -49,7 +49,7 @@ class Summary:
         sums += column[last * CHUNK_ROWS - start : high - start]
         return sums
 
-    def products(self, column: Column, start: int, low: int, high: int, xs: Column) -> list[float]:
+    def products(self, column: Column, start: int, low: int, high: int, xs: Sequence[float]) -> list[float]:
         """Return numbers that add up to the sum of these rows' values, each times its x.
 
         ``xs`` are those of the rows; wherever they start, the same rows lie as far apart.
@@ -101,7 +101,7 @@ class Summary:
             known = self._sums[chunk] = _total(_chunk(column, start, chunk))
         return known
 
-    def _moment(self, column: Column, start: int, chunk: int, xs: Column) -> float:
+    def _moment(self, column: Column, start: int, chunk: int, xs: Sequence[float]) -> float:
         """Return the sum of each value of a chunk times its distance from the first."""
         known = self._moments.get(chunk)
         if known is None:
@@ -118,7 +118,7 @@ class Summary:
         return known
 
 
-def _total(values: Column) -> float:
+def _total(values: Sequence[float]) -> float:
     """Return the exactly rounded sum, or NaN where there is none, so that the plain way decides."""
     try:
         return math.fsum(values)
@@ -131,6 +131,6 @@ def _whole_chunks(low: int, high: int) -> tuple[int, int]:
     return -(-low // CHUNK_ROWS), high // CHUNK_ROWS
 
 
-def _chunk(column: Column, start: int, chunk: int) -> Column:
+def _chunk(column: Column, start: int, chunk: int) -> Sequence[float]:
     begin = chunk * CHUNK_ROWS - start
     return column[begin : begin + CHUNK_ROWS]

@@ -15,13 +15,20 @@ from typing import Any, Final
 
 import pytest
 
+from agent import hand_command
 from tests import conftest
 from tests.test_tidy import ROOMS, ROOT, modules, read
 
 WORDS: Final = ("run", "demo", "test", "check", "bench")
 SCRIPTS: Final = ("deploy/setup", "deploy/packages", ".ci/run")
-UNITS: Final = ("beforehand-agent.service", "beforehand-desk.service")
-EXPOSURE_MAX: Final = 2.0
+UNITS: Final = {
+    "beforehand-agent.service": 1.5,
+    "beforehand-hand.service": 2.0,
+    "beforehand-desk.service": 1.5,
+}
+DROP_INS: Final = {
+    "sockets.conf": 1.5, "journal.conf": 1.5, "logs.conf": 1.5, "ping.conf": 1.7, "kernel-log.conf": 2.0,
+}  # fmt: skip
 
 # What is imported under another name than its distribution's is found by asking what is installed.
 DISTRIBUTIONS: Final = metadata.packages_distributions()
@@ -255,7 +262,37 @@ def test_systemd_calls_a_unit_well_closed_in(name: str, tmp_path: Path) -> None:
     judged = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit(name, tmp_path))
     exposure = re.search(r"Overall exposure level for \S+ ([0-9.]+)", judged.stdout)
     assert exposure is not None, judged.stderr
-    assert float(exposure.group(1)) <= EXPOSURE_MAX
+    assert float(exposure.group(1)) <= UNITS[name]
+
+
+@pytest.mark.needs("systemd-analyze")
+@pytest.mark.parametrize("name", DROP_INS)
+def test_a_drop_in_costs_what_it_says(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "beforehand-agent.service.d"
+    folder.mkdir()
+    shutil.copy(ROOT / "deploy" / "systemd" / folder.name / name, folder)
+    path = unit("beforehand-agent.service", tmp_path)
+    verified = run("systemd-analyze", "verify", "--man=no", path)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    judged = run("systemd-analyze", "security", "--offline=true", "--no-pager", path)
+    assert f"Overall exposure level for beforehand-agent.service: {DROP_INS[name]}" in judged.stdout
+    assert f"{DROP_INS[name]}." in read(f"deploy/systemd/{folder.name}/{name}")
+
+
+def test_every_drop_in_is_judged_or_for_a_newer_systemd() -> None:
+    here = {path.name for path in (ROOT / "deploy" / "systemd" / "beforehand-agent.service.d").iterdir()}
+    assert here - {"reload.conf"} == set(DROP_INS)
+
+
+def test_hand_and_agent_are_told_the_same_file_and_the_agent_runs_as_the_user_whom_the_hand_expects() -> None:
+    agent, hand = (read(f"deploy/systemd/beforehand-{name}.service") for name in ("agent", "hand"))
+    for both in ("--config /etc/beforehand/agent.yaml", "\nType=notify\n", "\nWatchdogSec=60s\n"):
+        assert both in agent
+        assert both in hand
+    assert f"\nUser={hand_command.USER}\n" in agent
+    assert f"\nGroup={hand_command.USER}\n" in hand
+    assert f"\nu {hand_command.USER} - " in read("deploy/sysusers/beforehand.conf")
+    assert str(hand_command.SOCKET) in hand
 
 
 @pytest.mark.parametrize("name", UNITS)

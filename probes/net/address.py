@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from model.conversation import Address
 from model.misfit import Misfit
 
 URL_CHARS_MAX: Final = 8192
@@ -29,12 +30,25 @@ def is_literal(host: str) -> bool:
     return False
 
 
+def _address(host: str, port: int) -> Address | None:
+    if "%" in host or not is_literal(host):
+        return None
+    return (
+        Address(socket.AF_INET6, (host, port, 0, 0)) if ":" in host else Address(socket.AF_INET, (host, port))
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A host, as a name in ASCII or an IP address without brackets, and a TCP port."""
 
     host: str
     port: int
+    address: Address | None = field(init=False, repr=False, compare=False)
+    """What to connect to, where the host says all of it: it is an IP address, and none of a zone."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", _address(self.host, self.port))
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:

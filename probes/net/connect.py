@@ -23,8 +23,7 @@ from probes.net.trust import Agreed, Problem, Secured, TlsConfig, agreed_by, cli
 from probes.net.way import ANY_WAY, Way
 
 MARGIN_S: Final = 0.25
-DIGITS: Final = 6
-"""Times are told to a microsecond: what is finer is chance, and would have to be stored."""
+_PER_S: Final = 1e6
 _ADDRESSES_MAX: Final = 4096
 _OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 _FNV32_OFFSET: Final = 2166136261
@@ -73,6 +72,11 @@ def fingerprint(address: Address) -> int:
     for byte in socket.inet_pton(address.family, address.host.partition("%")[0]):
         value = ((value ^ byte) * _FNV32_PRIME) & 0xFFFFFFFF
     return value
+
+
+def told_s(seconds: float) -> float:
+    """Return a time as it is told, to a microsecond: what is finer is chance, and would have to be stored."""
+    return int(seconds * _PER_S + 0.5) / _PER_S
 
 
 class Stopwatch:
@@ -127,8 +131,8 @@ class Trace:
         address = self.address
         return (
             0.0 if self.failure else 1.0,
-            round(self.took_s, DIGITS),
-            round(self.lookup_s, DIGITS),
+            told_s(self.took_s),
+            told_s(self.lookup_s),
             float(address.protocol) if address else 0.0,
             float(fingerprint(address)) if address else 0.0,
         )
@@ -216,14 +220,6 @@ def resolve(endpoint: Endpoint, way: Way = ANY_WAY) -> Address:
     return address
 
 
-@lru_cache(maxsize=_ADDRESSES_MAX)
-def _numeric(endpoint: Endpoint) -> Address | None:
-    """Return the address where the host is one and says all of it; a zone's number is looked up each time."""
-    if "%" in endpoint.host or not is_literal(endpoint.host):
-        return None
-    return resolve(endpoint)
-
-
 class Connection:
     """A connection to one target: bytes in and out, and no more than ``bytes_max`` in.
 
@@ -289,8 +285,12 @@ class Connection:
 
     def rest(self, size_max: int | None = None) -> bytes:
         """Return what was received and not yet taken, without waiting."""
-        data = bytes(self._buffer[:size_max])
-        del self._buffer[:size_max]
+        if size_max is None or len(self._buffer) <= size_max:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        else:
+            data = bytes(self._buffer[:size_max])
+            del self._buffer[:size_max]
         return data
 
     def take_until(self, end: re.Pattern[bytes], size_max: int) -> Conversation[bytes | None]:
@@ -353,13 +353,16 @@ class Connection:
 
 def located(endpoint: Endpoint, way: Way, trace: Trace) -> Conversation[Address]:
     """Return the address to speak to, and note in the trace how it was found."""
-    with trace.stopwatch.phase("resolve"):
-        known = _numeric(endpoint)
-        good = known is not None and way.choose((known,)) is not None
-        address = known if good else (yield Aside(partial(resolve, endpoint, way)))
+    seconds = trace.stopwatch.seconds
+    address: object = endpoint.address
+    if endpoint.address is not None and way.accepts(endpoint.address):
+        seconds["resolve"] = seconds.get("resolve", 0.0)  # Nobody is asked, which takes no time at all.
+    else:
+        with trace.stopwatch.phase("resolve"):
+            address = yield Aside(partial(resolve, endpoint, way))
     assert isinstance(address, Address), "that is what was asked for"
     if trace.address is None:
-        trace.lookup_s = trace.stopwatch.seconds["resolve"]
+        trace.lookup_s = seconds["resolve"]
     trace.address = address
     if way.refuses(address):
         raise Unhealthy(f"{address.host} is in a network that is not spoken to from here")

@@ -52,6 +52,8 @@ class Cookies:
 
     def header(self, url: Url) -> str:
         """Return the value of the Cookie header for this URL, or the empty string."""
+        if not self._each:
+            return ""
         found = [cookie for cookie in self._each.values() if cookie.belongs(url)]
         found.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in found)

@@ -18,13 +18,13 @@ from probes.net.blocking import hold
 from probes.net.connect import (
     COMMON,
     COMMON_LABELS,
-    DIGITS,
     FAILED_DUE_TO_REGEX,
     TLS,
     Trace,
     Unhealthy,
     judged,
     sooner,
+    told_s,
 )
 from probes.net.cookies import Cookies
 from probes.net.fetch import Manner, fetch
@@ -258,7 +258,7 @@ def _values(seen: Exchange) -> tuple[float, ...]:
         float(seen.redirects),
         float(head.content_length) if head else 0.0,
         float(seen.content.length),
-        *[round(took_s.get(phase, 0.0), DIGITS) for phase in _PHASES],
+        *[told_s(took_s.get(phase, 0.0)) for phase in _PHASES],
     )
 
 

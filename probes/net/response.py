@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from model.conversation import Conversation
@@ -66,7 +67,10 @@ class Head:
         if self.status in BODILESS:
             return 0
         length = self.get("content-length")
-        return int(length) if length and "transfer-encoding" not in self._first else -1
+        return int(length) if length and "transfer-encoding" not in self else -1
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._first
 
     def get(self, name: str) -> str:
         """Return the first field of this name, or the empty string."""
@@ -102,10 +106,13 @@ def _parse_lines(data: bytes) -> Head:
 
 
 def _head(version: str, status: str, fields: list[tuple[str, str]]) -> Head:
-    lengths = {value for name, value in fields if name == "content-length"}
-    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+    head = Head(version, int(status), tuple(fields))
+    length = head.get("content-length")
+    if "content-length" in head and (
+        not _LENGTH.fullmatch(length) or len(set(head.each("content-length"))) > 1
+    ):
         raise Unhealthy("the Content-Length is not one number")
-    return Head(version, int(status), tuple(fields))
+    return head
 
 
 def read_head(connection: Connection) -> Conversation[Head]:
@@ -160,36 +167,23 @@ def read_body(
         return
     told = head.get("content-encoding").lower()
     packing = bounds.packing or (told if told in _PACKINGS else "")
-    taken = _Plain(body, bounds) if packing in ("", "identity") else _Unpacked(body, bounds, packing)
+    packed = _Packed(body, bounds, packing) if packing not in ("", "identity") else None
+    takes = packed.takes if packed else partial(body.takes, bounds=bounds)
     if head.get("transfer-encoding").lower().endswith("chunked"):
-        whole = yield from _chunked(connection, taken.takes)
+        whole = yield from _chunked(connection, takes)
     elif head.content_length >= 0:
-        whole = yield from _exactly(connection, head.content_length, taken.takes)
+        whole = yield from _exactly(connection, head.content_length, takes)
     else:
-        whole = yield from _rest(connection, taken.takes)
-    if whole:
-        taken.check_end()
+        whole = yield from _rest(connection, takes)
+    if whole and packed:
+        packed.check_end()
 
 
 _Takes = Callable[[bytes], bool]
 """Takes a piece of a body; False when it wants no more."""
 
 
-class _Plain:
-    """A body that came as it is."""
-
-    def __init__(self, body: Body, bounds: Bounds) -> None:
-        self._body = body
-        self._bounds = bounds
-
-    def takes(self, piece: bytes) -> bool:
-        return self._body.takes(piece, self._bounds)
-
-    def check_end(self) -> None:
-        """Any end is good."""
-
-
-class _Unpacked:
+class _Packed:
     """A body that came packed; never more than its limit is unpacked, for a small one can hold gigabytes."""
 
     def __init__(self, body: Body, bounds: Bounds, packing: str) -> None:

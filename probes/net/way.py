@@ -57,9 +57,13 @@ class Way:
         first = next((address for address in addresses if address.protocol == wanted), None)
         return first or (next(iter(addresses), None) if self.fallback else None)
 
+    def accepts(self, address: Address) -> bool:
+        """Tell whether the only address of a target may be spoken to, by its IP version."""
+        return self.fallback or address.protocol == (6 if self.preferred == "ip6" else 4)
+
     def refuses(self, address: Address) -> bool:
         """Tell whether this address is never spoken to."""
-        return any(address.sockaddr[0] in network for network in self.refuse)
+        return bool(self.refuse) and any(address.sockaddr[0] in network for network in self.refuse)
 
     def own(self, address: Address) -> Sockaddr | None:
         """Return the own address to speak from; one of another IP version than the target's is an OSError."""

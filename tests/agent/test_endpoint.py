@@ -30,6 +30,11 @@ def echo(request: Request) -> Answer:
     return as_json({**request.parameters, "part": request.part})
 
 
+def kept(request: Request) -> Answer:
+    said = {"part": request.part, "body": request.body.decode(), "query": request.one("q")}
+    return Answer(as_json(said).body, headers=(("X-Kept", "10"),))
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     routes = {
@@ -38,6 +43,7 @@ def port() -> Iterator[int]:
         "/echo": Route(echo, READ_OR_FORM),
         "/label/<name>/values": Route(echo),
         "/change": Route(lambda _: Answer(b""), CHANGE),
+        "/keep/<rest>": Route(kept, READ_OR_FORM, kept_bytes_max=10),
     }
     endpoint = Endpoint("127.0.0.1", 0, routes)
     endpoint.start()
@@ -178,3 +184,43 @@ def test_a_caller_that_asks_before_it_sends_its_form_is_told_to_go_on(port: int)
         caller.sendall(b"a=1")
         answer = b"".join(iter(lambda: caller.recv(1000), b""))
     assert answer.endswith(b'{"a": ["1"], "part": ""}')
+
+
+def keep(port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": FORM} if body else {}
+    connection.request("POST" if body else "GET", path, body, headers)
+    answer = connection.getresponse()
+    assert answer.getheader("X-Kept") in ("10", None)
+    said = answer.read()
+    connection.close()
+    return answer.status, json.loads(said) if answer.status == 200 else {}
+
+
+def test_a_route_may_leave_all_behind_its_first_part_open(port: int) -> None:
+    assert keep(port, "/keep/a/b%20c?q=1") == (200, {"part": "a/b c", "body": "", "query": "1"})
+    assert keep(port, "/keep")[1]["part"] == keep(port, "/keep/")[1]["part"] == ""
+    assert keep(port, "/kept/a")[0] == 404
+
+
+def test_a_route_that_keeps_a_body_reads_no_form_and_drops_the_rest(port: int) -> None:
+    assert keep(port, "/keep/x?q=1", b"q=2&more=fields") == (
+        200,
+        {"part": "x", "body": "q=2&more=f", "query": "1"},
+    )
+    assert keep(port, "/keep/x", b"y" * 2_000_000)[1]["body"] == "y" * 10
+
+
+def test_a_body_without_end_is_not_waited_for(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(b"POST /keep/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+        assert b" 413 " in caller.recv(1000)
+
+
+def test_an_endpoint_for_anyone_answers_under_every_name() -> None:
+    endpoint = Endpoint("127.0.0.1", 0, {"/ok": Route(lambda _: Answer(b"yes"))}, anyone=True)
+    endpoint.start()
+    try:
+        assert get(endpoint.port, "/ok", "backup.example") == (200, b"yes")
+    finally:
+        endpoint.close()

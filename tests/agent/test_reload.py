@@ -125,13 +125,14 @@ playbook: slow
 summary: Take a while.
 on: ['alertname="Fires"']
 mode: auto
+guard: {{never_when: [human_intent]}}
 steps:
 - command: {{argv: [sleep, "1"]}}
 - command: {{argv: [touch, "{done}"]}}
 verify: {{expr: 'node_load1 >= 0', within: 1s, hold: 0s}}
 """
     )
-    with agent(tmp_path, f"{CONFIG}playbooks: [p.yml]\n") as running:
+    with agent(tmp_path, f"{CONFIG}playbooks: [p.yml]\nwarm_up: {{boot: 0s, start: 0s}}\n") as running:
         run = running.until(run_of(running), "a run")
         assert run["outcome"] is None
         assert not done.exists()

@@ -26,7 +26,12 @@ CLEO: Final = "cleo@birch.example"
 DAN: Final = "dan@cedar.example"
 EVE: Final = "eve@dune.example"
 
-EVERY_GUARD_WIDE: Final[Tree] = {"cooldown": "0s", "at_most": "100 per 1h"}
+EVERY_GUARD_WIDE: Final[Tree] = {
+    "cooldown": "0s",
+    "at_most": "100 per 1h",
+    "never_when": ["human_intent", "maintenance", "freeze"],
+    "breaker": {"recurrences": 20},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Installation:
             "rules": ["self", "rules/*.yml"],
             "playbooks": ["playbooks/*.yml"] if self.watches else [],
             "evaluation_interval": self.pace,
+            # A machine that was just booted, or is being updated, is as good as any other to test on.
+            "warm_up": {"boot": "0s", "start": "0s"},
             "probes": probes,
         }
 

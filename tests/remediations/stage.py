@@ -14,10 +14,11 @@ from model.labels import Labels
 from model.outcome import Healing, Remedy
 from model.step import Host
 from remediations.hand import Hand
-from remediations.healer import Healer, Surroundings
+from remediations.healer import Healer
 from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
 from remediations.playbook import Playbook, load_playbook
+from remediations.surroundings import Surroundings
 
 NOW_MS = 1_700_000_000_000
 BARE = Host(has_systemd=False)

@@ -12,8 +12,9 @@ from model.alert import Alert, AlertState
 from model.outcome import Outcome
 from model.step import HumanAct
 from remediations.attempt import Attempt
-from remediations.guard import Allowed, Facts, Refused, decide
+from remediations.guard import decide
 from remediations.playbook import Playbook
+from remediations.question import Allowed, Facts, Refused
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
 
@@ -45,13 +46,13 @@ def test_when_nothing_speaks_against_it_a_playbook_may_act() -> None:
 def test_nothing_is_done_about_an_alert_that_does_not_fire() -> None:
     for state in (AlertState.PENDING, AlertState.RESOLVED):
         refused = refusal(alert=stage.alert(state=state))
-        assert refused == Refused(f"ShopDown is {state.value}, not firing")
+        assert refused == Refused(f"ShopDown is {state.value}, not firing", guard="firing")
 
 
 def test_a_mode_below_auto_refuses_for_good_and_says_what_to_write() -> None:
     for mode, word in (("observe", "observes"), ("propose", "proposes")):
         refused = refusal(stage.playbook(mode=mode))
-        assert refused == Refused(f"heal-shop only {word}; set mode: auto to let it act")
+        assert refused == Refused(f"heal-shop only {word}; set mode: auto to let it act", guard="mode")
 
 
 def test_the_kill_switch_refuses_with_its_own_sentence_and_is_asked_again() -> None:
@@ -86,7 +87,7 @@ def test_the_cooldown_says_until_when() -> None:
 
 def test_the_budget_says_when_it_is_free_again() -> None:
     history = [attempt(ago * MINUTE_MS) for ago in (59, 40, 20)]
-    refused = refusal(history=history)
+    refused = refusal(stage.playbook(guard="{at_most: 3 per 1h, breaker: {recurrences: 9}}"), history=history)
     assert refused.reason == "heal-shop ran 3 times; it may 3 per 1h, again at 22:14:20 UTC"
     assert refused.retry_at_ms == history[0].started_ms + 60 * MINUTE_MS
 

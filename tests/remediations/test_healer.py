@@ -3,15 +3,20 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from model.alert import AlertState
+from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing, Outcome
-from model.step import Host
+from model.step import Host, HumanAct
+from remediations.breaker import State
+from remediations.healer import PASSING_MAX_MS
 from remediations.journal import Journal
+from remediations.playbook import Name, Playbook
+from remediations.question import LATER_MS
 from remediations.run import Stage
 from tests.remediations import stage
 from tests.remediations.daemon import Daemon
@@ -19,6 +24,8 @@ from tests.remediations.stage import LABELS, play, wall_ms
 
 QUICK = "{within: 2s, hold: 100ms}"
 WIDE = "{cooldown: 0s, at_most: 100 per 1h}"
+STUBBORN = "{cooldown: 0s, breaker: {ineffective: 1}}"
+SHORT = "{within: 1s, hold: 0s}"
 
 
 def test_a_killed_daemon_is_started_again_and_the_run_is_closed_by_its_effect(
@@ -407,3 +414,89 @@ def test_a_journal_opened_by_the_command_line_meanwhile_disturbs_nobody(tmp_path
         assert game.closed().status is Outcome.FIXED
         assert all(run.stage is Stage.CLOSED for run in game.journal.recent(0))
         assert game.journal.recent(0)[0].labels == LABELS
+
+
+def test_the_next_playbook_is_tried_when_the_first_is_out_for_long(tmp_path: Path) -> None:
+    first = stage.playbook("- command: {argv: ['true']}", guard=STUBBORN, verify=SHORT)
+    second = replace(stage.playbook("- command: {argv: [touch, x]}", verify=QUICK), playbook=Name("second"))
+    with play(tmp_path, first, second) as game:
+        game.gone[0] = lambda: any(run.playbook == "second" for run in game.journal.recent(0))
+        game.healer.consider(stage.alert(), wall_ms())
+        game.until(lambda: game.remedy().status is Outcome.FIXED)
+        assert [run.playbook for run in game.journal.recent(0)] == ["heal-shop", "second"]
+        assert game.remedy().playbook == "second"
+
+
+def test_when_all_are_out_the_reason_tells_of_each_and_of_the_attempts(tmp_path: Path) -> None:
+    first = stage.playbook("- command: {argv: ['true']}", guard=STUBBORN, verify=SHORT)
+    second = replace(first, playbook=Name("second"))
+    with play(tmp_path, first, second) as game:
+        game.gone[0] = lambda: False
+        game.healer.consider(stage.alert(), wall_ms())
+        game.until(lambda: "second is stopped until" in game.remedy().reason)
+        assert "heal-shop is stopped until" in game.remedy().reason
+        assert "because it did not help (" in game.remedy().reason
+        assert "ineffective)" in game.remedy().reason
+        assert game.healer.breakers(wall_ms()) == {"heal-shop": State.OPEN, "second": State.OPEN}
+        assert game.healer.tally.runs == {("heal-shop", "ineffective"): 1, ("second", "ineffective"): 1}
+
+
+def test_somebody_is_called_once_for_an_episode_and_stays_called(tmp_path: Path) -> None:
+    with play(tmp_path, stage.playbook(guard=WIDE, verify=QUICK)) as game:
+        game.switch.set("ada", "moving", wall_ms())
+        game.healer.consider(stage.alert(), wall_ms())
+        assert game.remedy().escalate
+        game.healer.consider(stage.alert(unknown_ms=stage.NOW_MS), wall_ms())
+        game.switch.lift()
+        game.until(lambda: "cannot be seen" in game.remedy().reason)
+        assert game.remedy().escalate, "a refusal that should pass does not take the call back"
+        game.healer.consider(stage.alert(), wall_ms())
+        game.until(lambda: game.remedy().status is Outcome.FIXED)
+        assert not game.remedy().escalate
+
+
+def test_what_should_pass_calls_somebody_when_it_lasts(tmp_path: Path) -> None:
+    with play(tmp_path, stage.playbook()) as game:
+        now_ms = wall_ms()
+        game.healer.consider(stage.alert(unknown_ms=stage.NOW_MS), now_ms)
+        assert not game.remedy().escalate
+        game.healer.tick(now_ms + PASSING_MAX_MS - 1)
+        assert not game.remedy().escalate
+        game.healer.tick(now_ms + PASSING_MAX_MS + 60_000)
+        assert game.remedy().escalate
+
+
+def test_the_kill_switch_ends_a_run_that_pauses_between_attempts(tmp_path: Path) -> None:
+    steps = "- command: {argv: ['false']}\n  retries: 3\n  delay: 60s"
+    with play(tmp_path, stage.playbook(steps)) as game:
+        game.healer.consider(stage.alert(), wall_ms())
+        game.until(lambda: any(game.journal.steps(run.id) for run in game.journal.recent(0)))
+        game.switch.set("ada", "moving", wall_ms())
+        took_s = game.until(lambda: game.remedy().status is Outcome.FAILED)
+        assert took_s < 3.0  # one second, and two for a busy machine
+
+
+def test_who_is_at_work_and_the_desk_are_asked_by_a_worker_before_anything_begins(tmp_path: Path) -> None:
+    act: list[HumanAct | None] = [HumanAct("apt is at work on this host", passing=True)]
+    lease = ["2 of 10 hosts of shop are healing already"]
+    leases: list[str] = []
+
+    def leased(playbook: Playbook, _alert: Alert) -> str:
+        leases.append(playbook.playbook)
+        return lease[0]
+
+    with play(tmp_path, stage.playbook(verify=QUICK)) as game:
+        around = replace(game.healer._around, at_work=lambda: act[0], lease=leased)
+        game.healer._around = around
+        game.healer.consider(stage.alert(), wall_ms())
+        game.until(lambda: "apt is at work" in game.remedy().reason)
+        assert leases == [], "no lease is taken for what is refused anyway"
+        act[0] = None
+        game.healer.tick(wall_ms() + LATER_MS)
+        game.until(lambda: "healing already" in game.remedy().reason)
+        assert game.journal.recent(0) == ()
+        lease[0] = ""
+        game.healer.tick(wall_ms() + LATER_MS)
+        game.until(lambda: game.remedy().status is Outcome.FIXED)
+        assert leases == ["heal-shop", "heal-shop"]
+        assert game.healer.tally.refusals == {("heal-shop", "at_work"): 1, ("heal-shop", "lease"): 1}

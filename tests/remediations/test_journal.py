@@ -49,13 +49,15 @@ def test_the_attempts_of_a_playbook_are_its_history(tmp_path: Path) -> None:
         labels = Labels.of(alertname="ShopDown", instance=f"web{number}")
         run = begun(stage.playbook(), stage.alert(labels), NOW_MS + number)
         journal.save(run if number == 2 else ended(run, Outcome.FIXED, NOW_MS + 10 + number))
-    attempts = journal.attempts("heal-shop", NOW_MS + 1)
+    attempts = journal.attempts("heal-shop", (), NOW_MS + 1)
     assert [(one.started_ms, one.ended_ms, one.outcome) for one in attempts] == [
         (NOW_MS + 1, NOW_MS + 11, Outcome.FIXED),
         (NOW_MS + 2, None, None),
     ]
     assert attempts[0].target == ("command:true",)
-    assert journal.attempts("other", 0) == ()
+    assert journal.attempts("other", (), 0) == ()
+    assert journal.attempts("other", ("service:x", "command:tru"), 0) == ()
+    assert len(journal.attempts("other", ("service:x", "command:true"), 0)) == 3
     journal.close()
 
 

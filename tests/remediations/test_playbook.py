@@ -9,7 +9,8 @@ from model.labels import Labels
 from model.misfit import Rejected
 from model.step import Exec, Host
 from remediations import playbooks
-from remediations.playbook import Budget, Mode, Never, answering, load_playbook, together
+from remediations.budget import Budget, Budgets
+from remediations.playbook import Mode, Never, answering, load_playbook, together
 from tests.remediations import stage
 
 WHOLE = """\
@@ -50,7 +51,7 @@ def refused(text: str) -> list[str]:
 def test_the_playbook_of_the_design_is_taken_whole() -> None:
     playbook = load_playbook(WHOLE.encode(), "p.yml")
     assert playbook.mode is Mode.AUTO
-    assert playbook.guard.at_most == Budget(3, seconds(3600))
+    assert playbook.guard.at_most == Budgets((Budget(3, seconds(3600)),))
     assert playbook.target == ("command:nginx", "service:nginx")
     assert not playbook.read_only
     assert playbook.verify is not None
@@ -63,7 +64,7 @@ def test_a_new_playbook_only_proposes_and_every_guard_is_on() -> None:
     playbook = load_playbook(LEAST.encode(), "p.yml")
     assert playbook.mode is Mode.PROPOSE
     assert playbook.guard.cooldown == seconds(600)
-    assert str(playbook.guard.at_most) == "3 per 1h"
+    assert str(playbook.guard.at_most) == "3 per 1h, 6 per 1d"
     assert playbook.guard.never_when == tuple(Never)
 
 
@@ -76,9 +77,9 @@ def test_the_steps_are_planned_in_order_with_their_own_time_limit() -> None:
 
 def test_any_of_the_matcher_lists_brings_the_playbook() -> None:
     playbook = load_playbook(WHOLE.encode(), "p.yml")
-    assert answering([playbook], Labels.of(alertname="NginxDown")) is playbook
-    assert answering([playbook], Labels.of(alertname="X", service="shop", severity="critical")) is playbook
-    assert answering([playbook], Labels.of(alertname="X", service="shop")) is None
+    assert answering([playbook], Labels.of(alertname="NginxDown")) == (playbook,)
+    assert answering([playbook], Labels.of(alertname="X", service="shop", severity="critical")) == (playbook,)
+    assert answering([playbook], Labels.of(alertname="X", service="shop")) == ()
 
 
 def test_approve_is_refused_with_its_reason() -> None:
@@ -105,6 +106,10 @@ MATCHERS = """['alertname="A"']"""
         ("verify: {}", "verify: {expr: ''}", "6:17", "an expression is a text"),
         ("$", "guard: {at_most: 0 per 1h}", "7:18", "a budget is 1 to 100 runs"),
         ("$", "guard: {at_most: 3/h}", "7:18", "'3/h' is not a budget"),
+        ("$", "guard: {at_most: [6 per 24h, 3 per 1h]}", "7:18", "budgets are 1 to 5, each over a longer"),
+        ("$", "guard: {at_most: []}", "7:18", "budgets are 1 to 5"),
+        ("$", "guard: {at_once: 0}", "7:9", "at_once is 1 to 4 runs"),
+        ("$", """guard: {unless: ['a=~".*"']}""", "7:9", "these matchers ask for no label, so it would"),
         ("$", "guard: {hosts_at_once: 0%}", "7:24", "'0%' is not a number of hosts"),
         ("$", "guard: {never_when: [lunch]}", "7:22", "expected one of human_intent"),
         ("$", "otherwise: panic", "7:12", "expected one of escalate, nothing"),

@@ -1,0 +1,53 @@
+"""The agent's metrics about its remediations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from model.sample import Metric, Sample
+from remediations.breaker import State
+from remediations.healer import Healer
+from remediations.journal import JournalLost
+
+RUNS: Final = Metric(
+    "beforehand_remediation_runs_total",
+    "Runs that ended, by how; a cure that did not last counts as fixed and as recurred.",
+    "counter",
+    ("playbook", "outcome"),
+)
+REFUSED: Final = Metric(
+    "beforehand_remediation_refused_total",
+    "How often a guard kept a playbook from acting, once for each alert until another guard does.",
+    "counter",
+    ("playbook", "guard"),
+)
+BREAKER: Final = Metric(
+    "beforehand_remediation_breaker",
+    "1 for the state of a playbook's breaker: closed, open, or half-open.",
+    labels=("playbook", "state"),
+)
+HELD: Final = Metric(
+    "beforehand_remediation_held",
+    "1 while somebody holds this playbook back, with an empty name all of them.",
+    labels=("playbook",),
+)
+
+ALL: Final = (RUNS, REFUSED, BREAKER, HELD)
+
+
+def samples(healer: Healer, holds: Mapping[str, str], now_ms: int) -> Iterator[Sample]:
+    """Yield what there is to say of remediations; without its journal nothing is said of breakers."""
+    for (playbook, outcome), count in healer.tally.runs.items():
+        yield RUNS(count, playbook=playbook, outcome=outcome)
+    for (playbook, guard), count in healer.tally.refusals.items():
+        yield REFUSED(count, playbook=playbook, guard=guard)
+    for playbook in holds:
+        yield HELD(1, playbook=playbook)
+    try:
+        breakers = healer.breakers(now_ms)
+    except JournalLost:
+        return
+    for playbook, found in breakers.items():
+        for state in State:
+            yield BREAKER(state is found, playbook=playbook, state=state.value)

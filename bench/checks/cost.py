@@ -1,0 +1,105 @@
+"""What a system costs while it checks: CPU of all its processes, also those that ended, and their memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.checks.target import Target
+from bench.observer import now_ms
+from tests.e2e.patience import pause
+
+Kind = Literal["http", "tcp"]
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One system with so many checks: what nginx saw of it, and what that took.
+
+    Memory is in MB of 10^6 bytes, shared pages counted for the part that each process has in them.
+    """
+
+    checks: int
+    seconds: float
+    cpu_s: float
+    pss_mb: float
+    rss_mb: float
+
+    @property
+    def per_second(self) -> float:
+        """How many checks nginx saw in a second."""
+        return self.checks / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds for each check."""
+        return self.cpu_s * 1000 / self.checks if self.checks else float("nan")
+
+
+def measure(pids: Iterable[int], target: Target, kind: Kind, window_s: float) -> Figures:
+    """Watch these processes, with all that they start, for so long."""
+    roots = tuple(pids)
+    seen, cpu_s, from_ms = _seen(target, kind), _cpu_s(roots), now_ms()
+    pause(window_s)
+    checks = _seen(target, kind) - seen
+    used_s, seconds = _cpu_s(roots) - cpu_s, (now_ms() - from_ms) / 1000
+    tree = _tree(roots)
+    return Figures(checks, seconds, used_s, _memory_mb(tree, "Pss"), _memory_mb(tree, "Rss"))
+
+
+def _seen(target: Target, kind: Kind) -> int:
+    seen = target.seen()
+    return seen.requests if kind == "http" else seen.connections
+
+
+def _cpu_s(roots: tuple[int, ...]) -> float:
+    """Return user and system time of these processes and all below, with that of children that ended.
+
+    See proc(5), /proc/PID/stat, fields 14 to 17.
+    """
+    ticks = 0
+    for pid in _tree(roots):
+        fields = _stat(pid)
+        ticks += sum(map(int, fields[11:15])) if fields else 0
+    return ticks / _TICKS
+
+
+def _tree(roots: tuple[int, ...]) -> list[int]:
+    """Return these processes and everything that they started and that still runs."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            fields = _stat(int(path.name))
+            if fields:
+                children.setdefault(int(fields[1]), []).append(int(path.name))
+    found: list[int] = []
+    left = list(roots)
+    while left:
+        pid = left.pop()
+        found.append(pid)
+        left += children.get(pid, [])
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields behind the name of a process, or none where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _memory_mb(pids: Iterable[int], name: str) -> float:
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name}:"))
+    return total * 1024 / 1e6

@@ -1,0 +1,167 @@
+"""What the hand may be asked for: the steps of the enabled playbooks, each within its playbook's budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from model.duration import Duration
+from model.plugin import Unplannable
+from model.step import Host, Risk, Step
+from remediations.budget import Budgets
+from remediations.hand_words import PACKET_BYTES_MAX, VALID_MS, VERSION, Request
+from remediations.packing import pack
+from remediations.playbook import Mode, Playbook
+from remediations.task import Task
+
+SPARE_BYTES: Final = 1024
+"""What a request needs beside its step."""
+
+_RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
+# The agent counts from where it begins a run, the hand from where it hears of it.
+_LATER_MS_MAX: Final = VALID_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one playbook may have done: ``looks`` at any time, ``acts`` in a run and within the budgets.
+
+    ``acts_max`` is how many steps that change something one run can take, its retries and undo counted.
+    ``target`` is what the playbook touches, ``mode`` how far it goes without a person.
+    """
+
+    playbook: str
+    mode: Mode
+    target: tuple[str, ...]
+    looks: frozenset[Step]
+    acts: frozenset[Step]
+    acts_max: int
+    budgets: Budgets
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The list of all that is allowed, by playbook; ``without`` says why a playbook has no place in it."""
+
+    each: Mapping[str, Allowance] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run that has changed something, since when, and with how many steps."""
+
+    run: str
+    playbook: str
+    target: tuple[str, ...]
+    began_ms: int
+    acts: int = 1
+
+
+def compiled(playbooks: Iterable[Playbook], host: Host) -> Allowed:
+    """Return what these playbooks may have done on this host; one that only observes may only ask."""
+    each: dict[str, Allowance] = {}
+    without: list[str] = []
+    for playbook in playbooks:
+        try:
+            allowance = _allowance(playbook, host)
+        except Unplannable as wrong:
+            without.append(f"{playbook.playbook}: {wrong}")
+            continue
+        bulky = next(
+            (step for step in sorted(allowance.acts | allowance.looks, key=str) if _bulky(step)), None
+        )
+        if bulky is None:
+            each[playbook.playbook] = allowance
+        else:
+            without.append(f"{playbook.playbook}: the step {str(bulky)[:80]} is too long for a message")
+    return Allowed(each, tuple(without))
+
+
+def _allowance(playbook: Playbook, host: Host) -> Allowance:
+    looks = {step for steps in playbook.asks(host) for step in steps}
+    acts: set[Step] = set()
+    acts_max = 0
+    if playbook.mode is not Mode.OBSERVE:
+        for task in playbook.tasks:
+            steps = tuple(_steps(task, host))
+            if task.action.risk is Risk.READ_ONLY:
+                looks |= set(steps)
+            else:
+                acts |= set(steps)
+                acts_max += len(steps) * task.terms.attempts
+    budgets = playbook.guard.at_most
+    return Allowance(
+        playbook.playbook,
+        playbook.mode,
+        playbook.target,
+        frozenset(looks),
+        frozenset(acts),
+        acts_max,
+        budgets,
+    )
+
+
+def _steps(task: Task, host: Host) -> Iterator[Step]:
+    for turn in task.turns:
+        yield from task.plan(turn, host)
+        yield from task.action.undo(turn.options, host)
+
+
+def _bulky(step: Step) -> bool:
+    return len(pack(step)) > PACKET_BYTES_MAX - SPARE_BYTES
+
+
+def refusal(asked: Request, once: str, allowed: Allowed, since_boot_ms: int) -> str:
+    """Return why a request is refused whatever was done before, or the empty text."""
+    if asked.version != VERSION:
+        return f"the agent speaks version {asked.version} and the hand {VERSION}; upgrade and restart both"
+    if asked.once != once:
+        return "this request was made for another connection"
+    if not 0 <= since_boot_ms - asked.issued_ms <= VALID_MS:
+        return f"the plan is older than {Duration(VALID_MS)}"
+    return _unlisted(asked, allowed)
+
+
+def _unlisted(asked: Request, allowed: Allowed) -> str:
+    allowance = allowed.each.get(asked.playbook)
+    if allowance is None:
+        return f"no enabled playbook is called {asked.playbook[:80]!r}"
+    if asked.run and not _RUN.fullmatch(asked.run):
+        return f"{asked.run[:80]!r} cannot be the name of a run"
+    if asked.step in allowance.looks:
+        return ""
+    if asked.step not in allowance.acts:
+        return f"{asked.playbook} has no such step"
+    return "" if asked.run else "a step that changes something belongs to a run"
+
+
+def changes(asked: Request, allowance: Allowance) -> bool:
+    """Tell whether a step that was not refused counts."""
+    return asked.step not in allowance.looks and not asked.check
+
+
+def overdrawn(allowance: Allowance, run: str, starts: Iterable[Start], now_ms: int) -> str:
+    """Return why one more step of this run would be beyond what its playbook may, or the empty text.
+
+    Budgets are those that the guards keep. The one that latches may be used up twice: a person can approve
+    runs beyond it, and the hand cannot tell an approval from the agent's word.
+    """
+    each = tuple(starts)
+    known = next((one for one in each if one.run == run), None)
+    if known is not None:
+        if known.playbook != allowance.playbook:
+            return f"the run {run} belongs to {known.playbook}"
+        spent = known.acts >= allowance.acts_max
+        return f"the run {run} has taken all {allowance.acts_max} steps that it can have" if spent else ""
+    mine = [one for one in each if one.playbook == allowance.playbook and one.target == allowance.target]
+    for budget in allowance.budgets:
+        runs_max = 2 * budget.runs_max if budget is allowance.budgets.latch else budget.runs_max
+        window_ms = budget.per.ms - min(_LATER_MS_MAX, budget.per.ms // 10)
+        if sum(one.began_ms > now_ms - window_ms for one in mine) >= runs_max:
+            return (
+                f"{allowance.playbook} has had {runs_max} runs in {budget.per}, which is all that it may have"
+            )
+    return ""
