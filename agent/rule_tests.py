@@ -86,7 +86,7 @@ class Report:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Say what ``beforehand test`` takes."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file of rule tests, or of playbook tests")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="rule tests, or playbook tests")
     parser.add_argument(
         "--run",
         action="append",
@@ -95,7 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="only tests whose name it matches; repeatable",
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the outcomes as JUnit XML")
-    parser.add_argument("--debug", action="store_true", help="show every series after each test, or every step")
+    parser.add_argument("--debug", action="store_true", help="show every series or step after each")
     parser.add_argument(
         "--compat",
         choices=get_args(Compat),

@@ -185,10 +185,11 @@ class _Builder:
 
     def _bytes(self, text: str, place: Place) -> str:
         try:
-            return binascii.a2b_base64("".join(text.split()), strict_mode=True).decode("utf-8", "surrogateescape")
+            data = binascii.a2b_base64("".join(text.split()), strict_mode=True)
         except ValueError:
             self.problems.append(Problem(place, "this is not base64", "mend it, or write the text itself"))
             return ""
+        return data.decode("utf-8", "surrogateescape")
 
     def _closed(self, done: _Open) -> Node:
         if isinstance(done.event, yaml.SequenceStartEvent):

@@ -14,7 +14,7 @@ from remediations.budget import Budgets
 from remediations.hand_words import PACKET_BYTES_MAX, VALID_MS, VERSION, Request
 from remediations.packing import pack
 from remediations.playbook import Mode, Playbook
-from remediations.task import Task
+from remediations.task import Block, Task, Tasks
 
 SPARE_BYTES: Final = 1024
 """What a request needs beside its step."""
@@ -29,7 +29,8 @@ class Allowance:
     """What one playbook may have done: ``looks`` at any time, ``acts`` in a run and within the budgets.
 
     ``acts_max`` is how many steps that change something one run can take, its retries and undo counted.
-    ``target`` is what the playbook touches, ``mode`` how far it goes without a person.
+    ``target`` is what the playbook touches, ``mode`` how far it goes without a person. What is ``hidden`` is
+    written down nowhere.
     """
 
     playbook: str
@@ -39,6 +40,7 @@ class Allowance:
     acts: frozenset[Step]
     acts_max: int
     budgets: Budgets
+    hidden: frozenset[Step] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,6 @@ def _allowance(playbook: Playbook, host: Host) -> Allowance:
             else:
                 acts |= set(steps)
                 acts_max += len(steps) * task.terms.attempts
-    budgets = playbook.guard.at_most
     return Allowance(
         playbook.playbook,
         playbook.mode,
@@ -100,7 +101,8 @@ def _allowance(playbook: Playbook, host: Host) -> Allowance:
         frozenset(looks),
         frozenset(acts),
         acts_max,
-        budgets,
+        playbook.guard.at_most,
+        frozenset(_hidden(playbook.steps, host, hide=False)),
     )
 
 
@@ -108,6 +110,17 @@ def _steps(task: Task, host: Host) -> Iterator[Step]:
     for turn in task.turns:
         yield from task.plan(turn, host)
         yield from task.action.undo(turn.options, host)
+
+
+def _hidden(tasks: Tasks, host: Host, *, hide: bool) -> Iterator[Step]:
+    """Yield the steps of what says no_log, itself or through its block."""
+    for one in tasks.each:
+        hidden = hide or one.terms.no_log
+        if isinstance(one, Block):
+            for part in (one.block, one.rescue, one.always):
+                yield from _hidden(part, host, hide=hidden)
+        elif hidden:
+            yield from _steps(one, host)
 
 
 def _bulky(step: Step) -> bool:

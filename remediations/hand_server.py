@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from model.step import Result
 from remediations.allowed import Allowed, Start, changes, overdrawn, refusal
-from remediations.carrying import CarriesOut
+from remediations.carrying import HIDDEN, CarriesOut
 from remediations.hand_book import HandBook
 from remediations.hand_words import (
     ALIVE_EVERY_S,
@@ -219,7 +219,9 @@ class HandServer:
                 return because
             start = Start(asked.run, asked.playbook, allowance.target, now_ms)
         try:
-            self._around.book.intend({"id": caller.once, "at_ms": now_ms, **_told(asked)}, start)
+            self._around.book.intend(
+                {"id": caller.once, "at_ms": now_ms, **_told(asked, self._allowed)}, start
+            )
         except OSError as wrong:
             return f"what is done cannot be written down: {wrong.strerror}"
         return ""
@@ -259,7 +261,7 @@ class HandServer:
         self._let_go(caller)
 
     def _refuse(self, caller: _Caller, because: str) -> None:
-        told = _told(caller.asked) if caller.asked else {}
+        told = _told(caller.asked, self._allowed) if caller.asked else {}
         self._write_refused({"pid": caller.pid, **told, "because": because[:TEXT_CHARACTERS_MAX]})
 
     def _write_refused(self, line: dict[str, Any]) -> None:
@@ -313,8 +315,10 @@ def listening(path: Path, gid: int) -> socket.socket:
     return listener
 
 
-def _told(asked: Request) -> dict[str, Any]:
-    step = str(asked.step)[:TEXT_CHARACTERS_MAX]
+def _told(asked: Request, allowed: Allowed) -> dict[str, Any]:
+    allowance = allowed.each.get(asked.playbook)
+    hidden = allowance is not None and asked.step in allowance.hidden
+    step = HIDDEN if hidden else str(asked.step)[:TEXT_CHARACTERS_MAX]
     run = asked.run[:TEXT_CHARACTERS_MAX]
     return {"playbook": asked.playbook[:TEXT_CHARACTERS_MAX], "run": run, "step": step, "check": asked.check}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import select
+import os
 import socket
 import stat
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,21 +49,40 @@ def answer(sock: socket.socket, host: str, request: Request, doing: Doing) -> An
     connection = http.client.HTTPConnection(host, timeout=request.timeout_s)
     connection.sock = sock
     sock.settimeout(request.timeout_s)
+    until_s, over = doing.monotonic() + request.timeout_s, threading.Event()
+    # Not the object itself: TLS would lose its state in the middle of a read.
+    line = socket.socket(fileno=os.dup(sock.fileno()))
+    watch = threading.Thread(target=_watch, args=(line, until_s, doing, over), name="answer")
+    watch.start()
     try:
         connection.request(request.method, request.path, request.body or None, dict(request.headers or {}))
-        until_s = doing.monotonic() + request.timeout_s
-        while not select.select([sock], [], [], _POLL_S)[0]:
-            if doing.stopped():
-                raise Stopped(doing.stopped())
-            if doing.monotonic() >= until_s:
-                raise Refused(f"there was no answer within {request.timeout_s:g}s")
-        sock.settimeout(CONNECT_S)
         got = connection.getresponse()
-        return Answer(got.status, got.read(ANSWER_BYTES_MAX))
-    except (OSError, http.client.HTTPException) as wrong:
-        raise Refused(f"there was no answer: {type(wrong).__name__}: {str(wrong)[:200]}") from None
+        found = Answer(got.status, got.read(ANSWER_BYTES_MAX))
+        wrong = ""
+    except (OSError, http.client.HTTPException) as failed:
+        wrong = f"there was no answer: {type(failed).__name__}: {str(failed)[:200]}"
     finally:
+        over.set()
+        watch.join()
         connection.close()
+    because = doing.stopped()
+    if because:
+        raise Stopped(because)
+    if doing.monotonic() >= until_s:
+        raise Refused(f"there was no whole answer within {request.timeout_s:g}s")
+    if wrong:
+        raise Refused(wrong)
+    return found
+
+
+def _watch(line: socket.socket, until_s: float, doing: Doing, over: threading.Event) -> None:
+    """Cut the line when the time is over or the kill switch is set: an answer may come a byte at a time."""
+    with line:
+        while not over.wait(_POLL_S):
+            if doing.stopped() or doing.monotonic() >= until_s:
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+                return
 
 
 def at_socket(path: str) -> socket.socket:

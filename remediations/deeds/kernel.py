@@ -139,10 +139,17 @@ def _kept(doing: Doing, key: str) -> Path:
 
 
 def _keep(doing: Doing, key: str, before: int) -> None:
-    """Write the value down, unless an earlier attempt of the run did: that one was the host's own."""
+    """Write the value down, unless an earlier attempt of the run did: that one was the host's own.
+
+    What earlier runs kept is let go: no two work on one parameter, and they are over.
+    """
+    mine = _kept(doing, key)
     doing.keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in doing.keep.glob(f"kernel.*.{key}"):
+        if other != mine:
+            other.unlink(missing_ok=True)
     try:
-        fd = os.open(_kept(doing, key), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
     try:

@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.freeze import Cron, Freeze, Zone, frozen
+from agent.freeze import Cron, Freeze, frozen
 from model.duration import Duration, seconds
 from model.misfit import Misfit
+from model.zone import Zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKEND = Freeze("weekend", Cron.parse("0 18 * * fri"), Duration.parse("2d12h"), Zone.parse("Europe/Berlin"))

@@ -358,6 +358,18 @@ def test_a_run_has_no_more_steps_than_its_playbook(service: Service) -> None:
     )
 
 
+def test_what_says_no_log_is_written_down_without_its_words(tmp_path: Path) -> None:
+    steps = (
+        "- block:\n  - command: {argv: ['true', s3cret]}\n  no_log: true\n- command: {argv: ['true', open]}"
+    )
+    with serving(tmp_path, playbook(steps)) as service:
+        assert service.take(Exec(("true", "s3cret"))).ok
+        assert service.take(Exec(("true", "open"))).ok
+        assert "all 2 steps" in service.take(Exec(("true", "s3cret"))).reason
+    assert "s3cret" not in service.acts() + service.refused()
+    assert "run true open" in service.acts()
+
+
 def test_a_list_that_was_read_anew_is_taken(service: Service) -> None:
     service.server.use(Allowed)
     until(lambda: "no enabled playbook" in service.take(TRUE, "another").reason, "the new list")

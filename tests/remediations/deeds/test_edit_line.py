@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,32 +9,33 @@ from model.deed import EditLine, RestoreFile, temporary_of
 from remediations.deeds.edit_line import edited
 from tests.remediations.deeds.disk import done
 
+edit = partial(EditLine, "/x")
+
 
 @pytest.mark.parametrize(
     ("before", "step", "after"),
     [
-        ("a\nb\n", {"line": "c"}, "a\nb\nc\n"),
-        ("a\nb", {"line": "c"}, "a\nb\nc\n"),
-        ("", {"line": "c"}, "c\n"),
-        ("a\nc\n", {"line": "c"}, "a\nc\n"),
-        ("x=1\nx=2\n", {"line": "x=3", "regexp": "^x="}, "x=1\nx=3\n"),
-        ("x=1\r\ny\r\n", {"line": "x=3", "regexp": "^x="}, "x=3\r\ny\r\n"),
-        ("x=1", {"line": "x=3", "regexp": "^x="}, "x=3"),
-        ("a\nx=3\nb\n", {"line": "x=3", "regexp": "^y="}, "a\nx=3\nb\n"),
-        ("[a]\n[b]\n", {"line": "k", "after": r"^\[a\]"}, "[a]\nk\n[b]\n"),
-        ("[a]\n[b]\n", {"line": "k", "before": r"^\[b\]"}, "[a]\nk\n[b]\n"),
-        ("[a]\n", {"line": "k", "before": "BOF"}, "k\n[a]\n"),
-        ("[a]\n", {"line": "k", "after": "EOF"}, "[a]\nk\n"),
-        ("[a]\n", {"line": "k", "after": "nowhere"}, "[a]\nk\n"),
-        ("a\nb\na\n", {"line": "a", "gone": True}, "b\n"),
-        ("x1\ny\nx2\n", {"regexp": "^x", "gone": True}, "y\n"),
-        ("a\x0cb\u2028c\n", {"line": "z"}, "a\x0cb\u2028c\nz\n"),
+        ("a\nb\n", edit(line="c"), "a\nb\nc\n"),
+        ("a\nb", edit(line="c"), "a\nb\nc\n"),
+        ("", edit(line="c"), "c\n"),
+        ("a\nc\n", edit(line="c"), "a\nc\n"),
+        ("x=1\nx=2\n", edit(line="x=3", regexp="^x="), "x=1\nx=3\n"),
+        ("x=1\r\ny\r\n", edit(line="x=3", regexp="^x="), "x=3\r\ny\r\n"),
+        ("x=1", edit(line="x=3", regexp="^x="), "x=3"),
+        ("a\nx=3\nb\n", edit(line="x=3", regexp="^y="), "a\nx=3\nb\n"),
+        ("[a]\n[b]\n", edit(line="k", after=r"^\[a\]"), "[a]\nk\n[b]\n"),
+        ("[a]\n[b]\n", edit(line="k", before=r"^\[b\]"), "[a]\nk\n[b]\n"),
+        ("[a]\n", edit(line="k", before="BOF"), "k\n[a]\n"),
+        ("[a]\n", edit(line="k", after="EOF"), "[a]\nk\n"),
+        ("[a]\n", edit(line="k", after="nowhere"), "[a]\nk\n"),
+        ("a\nb\na\n", edit(line="a", gone=True), "b\n"),
+        ("x1\ny\nx2\n", edit(regexp="^x", gone=True), "y\n"),
+        ("a\x0cb\u2028c\n", edit(line="z"), "a\x0cb\u2028c\nz\n"),
     ],
 )
-def test_a_line_is_seen_to_as_in_ansible(before: str, step: dict[str, object], after: str) -> None:
-    edit = EditLine("/x", **step)  # type: ignore[arg-type] - the table holds the fields of the deed
-    assert edited(before, edit) == after
-    assert edited(after, edit) == after, "once more changes nothing"
+def test_a_line_is_seen_to_as_in_ansible(before: str, step: EditLine, after: str) -> None:
+    assert edited(before, step) == after
+    assert edited(after, step) == after, "once more changes nothing"
 
 
 def test_a_line_is_changed_in_the_file_and_brought_back(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def refuses(_step: Exec) -> Result:
 
 def test_a_parameter_is_set_and_given_back(tmp_path: Path) -> None:
     def act() -> None:
+        (tmp_path / "keep").mkdir()
+        (tmp_path / f"keep/kernel.run-0.{KEY}").write_text("4096")
         before = int(FILE.read_text())
         wanted = before + 100 if before < 60_000 else before - 100
         looked = done(tmp_path, SetKernel(KEY, wanted), check=True)
@@ -64,6 +66,7 @@ def test_a_parameter_is_set_and_given_back(tmp_path: Path) -> None:
         assert int(FILE.read_text()) == wanted
         assert not done(tmp_path, SetKernel(KEY, wanted)).changed
         assert done(tmp_path, SetKernel(KEY, wanted - 1)).changed
+        assert [path.name for path in (tmp_path / "keep").iterdir()] == [f"kernel.run-1.{KEY}"]
         assert done(tmp_path, RestoreKernel(KEY), check=True).diff.endswith(f"to {before}")
         assert done(tmp_path, RestoreKernel(KEY)).diff == f"{KEY} went from {wanted - 1} back to {before}"
         assert int(FILE.read_text()) == before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 
 from model.deed import CallHttp
 from remediations.deeds.web import refused
+from remediations.hand import Hand
 from tests.remediations.deeds.done import done
+from tests.remediations.stage import wall_ms
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -125,3 +129,49 @@ def test_private_addresses_are_asked_where_that_is_written() -> None:
         assert refused(address, allow_private=True) == ""
     for address in ("127.0.0.1", "::1", "8.8.8.8"):
         assert refused(address, allow_private=False) == ""
+
+
+@contextmanager
+def dripping(first: bytes) -> Iterator[str]:
+    """A server that says this and then a byte at a time, for as long as somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            one, _ = server.accept()
+            with one:
+                one.sendall(first)
+                with suppress(OSError):
+                    while True:
+                        one.sendall(b"x")
+                        time.sleep(0.02)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_never_ends_is_cut_when_its_time_is_over(tmp_path: Path, first: bytes) -> None:
+    with dripping(first) as url:
+        result = done(tmp_path, CallHttp("GET", url, timeout_s=0.5))
+    assert result.reason == "there was no whole answer within 0.5s"
+
+
+def test_the_kill_switch_cuts_an_answer(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def stopped() -> str:
+        asked.append("")
+        return "stopped by ada" if len(asked) > 3 else ""
+
+    with (
+        dripping(b"HTTP/1.1 200 OK\r\n\r\n") as url,
+        closing(Hand(time.monotonic, wall_ms, tmp_path)) as hand,
+    ):
+        result = hand.carry_out(CallHttp("GET", url, timeout_s=50), stopped)
+    assert result.stopped == "stopped by ada"
+    assert result.duration_ms < 40_000

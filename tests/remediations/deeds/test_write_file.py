@@ -131,8 +131,9 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/shadow", "/etc/sudoers", "/etc/sudoers.d/x", "/etc/pam.d/sshd", "/root/.ssh/authorized_keys", "/proc/x",
-     "/sys/x", "/dev/sda", "/etc/beforehand/STOP", "/", "relative", "/tmp/../etc/shadow", "/etc//shadow", ""],
+    ["/etc/shadow", "/etc/sudoers", "/etc/sudoers.d/x", "/etc/pam.d/sshd", "/root/.ssh/authorized_keys",
+     "/proc/x", "/sys/x", "/dev/sda", "/etc/beforehand/STOP", "/", "relative", "/tmp/../etc/shadow",
+     "/etc//shadow", ""],
 )  # fmt: skip
 def test_what_decides_who_may_do_what_is_never_written_to(tmp_path: Path, path: str) -> None:
     assert not written(tmp_path, WriteFile(path, content="x"), check=True).ok
