@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	@deploy/packages borgbackup busybox-static chrony dbus-daemon dnsmasq-base haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
+	@deploy/packages borgbackup busybox-static chrony dbus-daemon dnsmasq-base e2fsprogs haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
 		podman postfix postgresql procps prometheus prometheus-blackbox-exporter prometheus-node-exporter redis-server restic runc shellcheck sudo systemd \
 		systemd-journal-remote curl monitoring-plugins-basic monitoring-plugins-standard
 	$(BIN)/pytest

@@ -52,12 +52,16 @@ class PruneImages:
 
 @dataclass(frozen=True, slots=True)
 class RemoveOld:
-    """Remove regular files below these folders whose names match and which nobody changed for so long."""
+    """Remove regular files below these folders whose names match and which nobody changed for so long.
+
+    With ``unread`` nobody may have read them either.
+    """
 
     roots: tuple[str, ...]
     patterns: tuple[str, ...] = ("*",)
     keep: tuple[str, ...] = ()
     age_s: float = 86_400.0
+    unread: bool = False
 
 
 Strategy = VacuumJournal | RotateLogs | CleanPackages | PruneImages | RemoveOld

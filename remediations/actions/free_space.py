@@ -155,7 +155,7 @@ class _Tmp:
             raise Misfit(f"{self.days} is not an age in days", "write days: 7", key="days")
 
     def strategy(self) -> deed.Strategy:
-        return deed.RemoveOld(roots.TEMPORARY, age_s=self.days * 86_400.0)
+        return deed.RemoveOld(roots.TEMPORARY, age_s=self.days * 86_400.0, unread=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class _Caches:
         check_lists(roots=self.roots)
 
     def strategy(self) -> deed.Strategy:
-        return deed.RemoveOld(self.roots, age_s=self.age.s)
+        return deed.RemoveOld(self.roots, age_s=self.age.s, unread=True)
 
 
 _KINDS: Final[Mapping[str, type[Any]]] = {
@@ -225,8 +225,9 @@ class Options:
     ``path`` names the filesystem. Strategies are taken until ``target_free`` is reached: ``journal_vacuum``
     {max_use 500M, keep}, ``rotate_logs`` {config}, ``apt_clean``, ``dnf_clean``, ``tmp_age`` {days 7},
     ``remove_old`` {roots, patterns, keep, age 7d}, ``core_dumps`` {age 1d}, ``build_caches`` {roots, age 7d},
-    ``container_prune`` {engine docker}. Files go only where nobody changed, moved or opened them, the oldest
-    first, at most 20 % of the filesystem, 10 GiB and 10,000 files in one run.
+    ``container_prune`` {engine docker}. Files go only where nobody changed or moved them for so long (nor
+    read, for ``tmp_age`` and ``build_caches``) and nobody has them open: the oldest first, at most 20 % of the
+    filesystem, 10 GiB and 10,000 files in one run.
     """
 
     path: Filesystem

@@ -6,6 +6,7 @@ fstab(5), mount(8) and umount(8).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +62,12 @@ def do(step: Mount, doing: Doing) -> Result:
         if _reached(step, now):
             return Result(ok=True, output=f"{step.path} is {step.state} already")
         program = _program(step, now)
-    except Refused as why:
-        return Result(ok=False, reason=str(why))
-    if doing.check:
-        return Result(ok=True, diff=f"would {program}")
-    if not step.back:
-        kept.write(doing, _kind(step.path), {"mode": now.mode if now else ""})
+        if doing.check:
+            return Result(ok=True, diff=f"would {program}")
+        if not step.back:
+            kept.write(doing, _kind(step.path), {"mode": now.mode if now else ""})
+    except (Refused, OSError) as why:
+        return Result(ok=False, reason=f"{step.path} was left as it is: {why}")
     result = doing.exec(program)
     reached = _reached(step, mounted(step.path))
     reason = result.reason or (
@@ -96,7 +97,7 @@ def mounted(path: str) -> Mounted | None:
 
 
 def _kind(path: str) -> str:
-    return f"mount{path.replace('/', '+')}"[:100]
+    return f"mount{hashlib.sha256(path.encode()).hexdigest()[:24]}"
 
 
 def _plain(word: str) -> str:

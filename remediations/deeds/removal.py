@@ -17,7 +17,7 @@ from typing import Final
 
 from remediations.deeds.folders import Refused, mount_of, only_ours, shown
 from remediations.deeds.in_use import Users
-from remediations.deeds.survey import BIN, Found, objection
+from remediations.deeds.survey import BIN, Found, Wanted
 
 _HANDLE: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,9 +36,9 @@ class Bin:
     from a folder in which nobody else could give that name to another file.
     """
 
-    def __init__(self, fd: int | None, before_ns: int, users: Users) -> None:
+    def __init__(self, fd: int | None, wanted: Wanted, users: Users) -> None:
         self._fd = fd
-        self._before_ns = before_ns
+        self._wanted = wanted
         self._users = users
         self.strays = 0
 
@@ -84,7 +84,7 @@ class Bin:
         facts = os.fstat(handle)
         if (facts.st_dev, facts.st_ino, facts.st_mtime_ns) != (found.dev, found.ino, found.changed_ns):
             raise Spared("changed while we looked")
-        reason = objection(facts, found.dev, self._before_ns)
+        reason = self._wanted.objection(facts, found.dev)
         if reason:
             raise Spared(reason)
         if self._users.uses(handle, facts):

@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which files are looked for: names that match, unchanged since ``before_ns``.
+    """Which files are looked for: names that match, unchanged since ``before_ns``, maybe ``unread`` as well.
 
     ``kept`` tells whether a name stays, ``named`` whether it is looked for.
     """
@@ -58,12 +58,24 @@ class Wanted:
     patterns: tuple[str, ...]
     keep: tuple[str, ...]
     before_ns: int
+    unread: bool = False
     kept: Named = field(init=False, repr=False, compare=False)
     named: Named = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kept", _any_of((*KEPT, *self.keep)))
         object.__setattr__(self, "named", _any_of(self.patterns))
+
+    def objection(self, facts: os.stat_result, dev: int) -> str:
+        """Return why a file is not to be touched, whatever its name, or the empty text."""
+        used_ns = max(facts.st_mtime_ns, facts.st_ctime_ns, facts.st_atime_ns if self.unread else 0)
+        reasons = (
+            (not stat.S_ISREG(facts.st_mode), "no regular file"),
+            (facts.st_dev != dev, "mounted there"),
+            (facts.st_nlink != 1, "has other names"),
+            (used_ns > self.before_ns, "too young"),
+        )
+        return next((reason for holds, reason in reasons if holds), "")
 
 
 @dataclass(slots=True)
@@ -151,7 +163,7 @@ class _Walk:
             self.seen.passed["changed while we looked"] += 1
             return
         size_bytes = facts.st_blocks * 512
-        reason = objection(facts, self._dev, self._wanted.before_ns)
+        reason = self._wanted.objection(facts, self._dev)
         self.seen.held_bytes += size_bytes if stat.S_ISREG(facts.st_mode) else 0
         if not reason and not self._wanted.named(name):
             reason = "other names"
@@ -172,19 +184,6 @@ def _oldest(found: list[Found]) -> list[Found]:
 def _any_of(patterns: tuple[str, ...]) -> Named:
     # What fnmatch makes of a pattern never backtracks into a star, so no name takes long.
     return re.compile("|".join(map(translate, patterns)) or r"(?!)").match
-
-
-def objection(facts: os.stat_result, dev: int, before_ns: int) -> str:
-    """Return why a file is not to be touched, or the empty text."""
-    if not stat.S_ISREG(facts.st_mode):
-        return "no regular file"
-    if facts.st_dev != dev:
-        return "mounted there"
-    if facts.st_nlink != 1:
-        return "has other names"
-    if max(facts.st_mtime_ns, facts.st_ctime_ns) > before_ns:
-        return "too young"
-    return ""
 
 
 def _identities() -> Iterator[tuple[int, int]]:

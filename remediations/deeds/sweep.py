@@ -34,6 +34,8 @@ def sweep(strategy: RemoveOld, work: Work) -> None:
             _sweep(root, strategy, work)
         except Refused as why:
             work.lines.append(f"{why}; it was left alone")
+        except OSError as wrong:
+            work.lines.append(f"{root} cannot be cleaned: {wrong.strerror}")
 
 
 def _sweep(root: str, strategy: RemoveOld, work: Work) -> None:
@@ -50,11 +52,10 @@ def _sweep(root: str, strategy: RemoveOld, work: Work) -> None:
         if never_entered(folder):
             raise Refused(f"{root} is by another name a folder that carries the host")
         cursor = _Cursor(work.doing.keep, root)
-        seen = survey(
-            folder, Wanted(strategy.patterns, strategy.keep, before_ns), work.stopped, cursor.read()
-        )
+        wanted = Wanted(strategy.patterns, strategy.keep, before_ns, strategy.unread)
+        seen = survey(folder, wanted, work.stopped, cursor.read())
         work.held_bytes += seen.held_bytes
-        with _bin(folder, before_ns, work, make=bool(seen.found)) as private:
+        with _bin(folder, wanted, work, make=bool(seen.found)) as private:
             if not work.doing.check:
                 work.taken_bytes += private.expire(now_ms // 1000)
             count = _take(root, folder, seen, private, work)
@@ -64,7 +65,7 @@ def _sweep(root: str, strategy: RemoveOld, work: Work) -> None:
 
 
 @contextmanager
-def _bin(root: int, before_ns: int, work: Work, *, make: bool) -> Iterator[Bin]:
+def _bin(root: int, wanted: Wanted, work: Work, *, make: bool) -> Iterator[Bin]:
     """Open the private folder; on a disk without room for one there is none, and in a check none is made."""
     with ExitStack() as stack:
         fd = None
@@ -73,14 +74,12 @@ def _bin(root: int, before_ns: int, work: Work, *, make: bool) -> Iterator[Bin]:
         except OSError as wrong:
             if wrong.errno not in (errno.ENOENT, errno.ENOSPC, errno.EDQUOT):
                 raise Refused(f"no private folder can be made there: {wrong.strerror}") from None
-        yield Bin(fd, before_ns, work.users)
+        yield Bin(fd, wanted, work.users)
 
 
 def _take(root: str, folder: int, seen: Survey, private: Bin, work: Work) -> int:
     """Take the oldest first, and return how many were taken."""
-    until_s = _until_s(work)
-    if until_s:
-        _note(root, seen.found, until_s, work)
+    until_s = _until_s(root, seen.found, work)
     before = work.files_left
     for one in seen.found:
         if not work.missing_bytes or not work.files_left or work.stopped():
@@ -103,17 +102,20 @@ def _take(root: str, folder: int, seen: Survey, private: Bin, work: Work) -> int
     return before - work.files_left
 
 
-def _until_s(work: Work) -> int:
-    """Return until when files are held, in seconds since 1970, or 0 where there is no room for that."""
+def _until_s(root: str, found: list[Found], work: Work) -> int:
+    """Return until when files are held, in seconds since 1970, or 0 where there is no room for that.
+
+    Where each came from is written down before the first is moved.
+    """
     if not work.hold_s or work.doing.check or work.available_bytes() < HOLD_FREE * work.size_bytes:
         return 0
-    return int(work.doing.now_ms() // 1000 + work.hold_s)
-
-
-def _note(root: str, found: list[Found], until_s: int, work: Work) -> None:
-    """Write down where each file that may be held came from, before the first is moved."""
+    until_s = int(work.doing.now_ms() // 1000 + work.hold_s)
     files = [[held_name(one, until_s), *one.folder, one.name] for one in found]
-    kept.write(work.doing, HELD, {"root": root, "files": files})
+    try:
+        kept.write(work.doing, HELD, {"root": root, "files": files})
+    except OSError:
+        return 0
+    return until_s
 
 
 def _told(root: str, seen: Survey, count: int, private: Bin, work: Work) -> str:

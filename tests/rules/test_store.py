@@ -258,6 +258,33 @@ def test_constant_series_cost_almost_nothing() -> None:
     assert grown < 100_000
 
 
+def test_what_turned_is_counted_and_what_only_goes_on_is_not() -> None:
+    held = store()
+    turns = []
+    rows = [(1, 0.5), (1, 0.6), (1, 0.7), (0, 0.8), (0, 0.9), (1, 0.9), (1, 7.5)]
+    for row, (cpu, load) in enumerate(rows, 1):
+        held.write(HOST, row * 1000, samples((CPU, cpu), (LOAD, load)))
+        turns.append(held.turns)
+    # The series came; load1 changed for the first time; cpu did; it became 1.
+    assert turns == [1, 1, 2, 3, 3, 4, 4]
+
+
+def test_rows_of_one_shape_and_others_in_turn_keep_every_value() -> None:
+    held = store()
+    expected: dict[str, list[float]] = {"cpu": [], "load1": []}
+    for row in range(1, 400):
+        pairs = [(CPU, float(row % 7)), (LOAD, row / 100)]
+        if row % 50 in (10, 11, 12):
+            pairs.pop()
+        if row % 60 == 30:
+            pairs.reverse()
+        held.write(HOST, row * 1000, samples(*pairs))
+        for labels, value in pairs:
+            expected[labels.name].append(value)
+    for name, numbers in expected.items():
+        assert window(held, name, 0, 10**9)[0][1] == numbers
+
+
 RUNS = st.lists(
     st.tuples(
         st.integers(1, 400),

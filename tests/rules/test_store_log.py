@@ -63,6 +63,33 @@ def test_a_store_remembers_after_a_restart(tmp_path: Path) -> None:
     log.close()
 
 
+def test_rows_that_are_written_together_are_one_piece(tmp_path: Path) -> None:
+    store, log, _ = opened(tmp_path, 0)
+    run(store, 1000, cpu=1)
+    (segment,) = tmp_path.glob("*.rows")
+    before = segment.stat().st_size
+    with log.together():
+        run(store, 2000, cpu=2)
+        run(store, 3000, cpu=3, load1=1)
+        assert segment.stat().st_size == before
+    assert segment.stat().st_size > before
+    log.close()
+    again, log, count = opened(tmp_path, 4000)
+    assert count == 3
+    assert everything(again) == everything(store)
+    log.close()
+
+
+def test_rows_that_are_written_together_over_a_new_segment_are_all_there(tmp_path: Path) -> None:
+    store, log, _ = opened(tmp_path, 0, bytes_max=1)
+    with log.together():
+        for row in range(1, 400):
+            run(store, row * 1000, cpu=row, load1=row)
+    log.close()
+    assert len(list(tmp_path.glob("*.rows"))) > 1
+    assert log.rows_unwritten == 0
+
+
 def test_only_what_changed_is_written(tmp_path: Path) -> None:
     store, log, _ = opened(tmp_path, 0)
     names = {f"metric_{n}": 1.0 for n in range(100)}

@@ -8,7 +8,8 @@ import pytest
 
 from model.deed import FreeSpace, RemoveOld, RestoreHeld
 from remediations.deeds import survey
-from tests.remediations.deeds.disk import MIB, done, fill, free_part, small_disk
+from tests.remediations.deeds.disk import DAYS_MS, MIB, done, fill, free_part, small_disk
+from tests.remediations.stage import wall_ms
 
 WEEK_S = 7 * 86_400.0
 
@@ -137,6 +138,15 @@ def test_a_file_that_was_moved_or_touched_today_is_not_old_whatever_its_content_
     result = done(tmp_path / "keep", all_old(old.parent), days=6)
     assert old.exists()
     assert "1 too young" in result.output
+
+
+def test_a_temporary_file_that_was_read_lately_stays(tmp_path: Path) -> None:
+    root = tmp_path / "tmp"
+    read, unread = fill(root / "read", 10, age_days=9), fill(root / "unread", 10, age_days=9)
+    os.utime(read, ns=((wall_ms() + 29 * DAYS_MS) * 1_000_000, read.stat().st_mtime_ns))
+    done(tmp_path / "keep", FreeSpace(str(root), 1.0, (RemoveOld((str(root),), age_s=WEEK_S, unread=True),)))
+    assert read.exists()
+    assert not unread.exists()
 
 
 def test_an_age_below_a_day_is_a_day_for_the_hand(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.deed import ReleaseDeleted, TruncateDeleted
+from remediations.deeds import open_deleted
 from remediations.deeds.open_deleted import found
 from tests.remediations.deeds.disk import MIB, done
 
@@ -105,7 +106,10 @@ def test_a_service_that_holds_is_restarted_and_lets_go(tmp_path: Path) -> None:
     assert not again.changed
 
 
-def test_a_service_that_does_not_let_go_is_a_failure_that_names_the_holder(tmp_path: Path) -> None:
+def test_a_service_that_does_not_let_go_is_a_failure_that_names_the_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_deleted, "SETTLE_S", 0.3)
     with holder(tmp_path) as process:
         result = done(tmp_path / "keep", ReleaseDeleted(str(tmp_path), 2 * MIB, ("true",), exe=PYTHON))
         assert not result.ok
