@@ -29,7 +29,10 @@ def serving(*answers: bytes | None) -> Iterator[tuple[str, list[bytes]]]:
                 connection.close()
                 connection = None
                 continue
-            asked.append(connection.recv(65536))
+            request = connection.recv(65536)
+            while request and not request.endswith(b"[]"):  # the body may come by itself
+                request += connection.recv(65536)
+            asked.append(request)
             connection.sendall(answer)
         if connection is not None:
             connection.close()

@@ -119,7 +119,7 @@ def test_options_are_frozen_and_documented_and_can_be_left_out(probe: AnyProbe) 
     required = {
         field.name
         for field in dataclasses.fields(probe.options)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if field.init and field.default is field.default_factory is dataclasses.MISSING
     }
     assert required <= {
         "group",

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from model.alert import Alert, AlertState
+from model.alert import AlertState
 from model.labels import Labels
 from model.outcome import Healing, Outcome
-from model.step import Host, HumanAct
+from model.step import Host
 from remediations.breaker import State
 from remediations.healer import PASSING_MAX_MS
 from remediations.journal import Journal
-from remediations.playbook import Name, Playbook
-from remediations.question import LATER_MS
+from remediations.playbook import Name
 from remediations.run import Stage
 from tests.remediations import stage
 from tests.remediations.daemon import Daemon
@@ -474,29 +473,3 @@ def test_the_kill_switch_ends_a_run_that_pauses_between_attempts(tmp_path: Path)
         game.switch.set("ada", "moving", wall_ms())
         took_s = game.until(lambda: game.remedy().status is Outcome.FAILED)
         assert took_s < 3.0  # one second, and two for a busy machine
-
-
-def test_who_is_at_work_and_the_desk_are_asked_by_a_worker_before_anything_begins(tmp_path: Path) -> None:
-    act: list[HumanAct | None] = [HumanAct("apt is at work on this host", passing=True)]
-    lease = ["2 of 10 hosts of shop are healing already"]
-    leases: list[str] = []
-
-    def leased(playbook: Playbook, _alert: Alert) -> str:
-        leases.append(playbook.playbook)
-        return lease[0]
-
-    with play(tmp_path, stage.playbook(verify=QUICK)) as game:
-        around = replace(game.healer._around, at_work=lambda: act[0], lease=leased)
-        game.healer._around = around
-        game.healer.consider(stage.alert(), wall_ms())
-        game.until(lambda: "apt is at work" in game.remedy().reason)
-        assert leases == [], "no lease is taken for what is refused anyway"
-        act[0] = None
-        game.healer.tick(wall_ms() + LATER_MS)
-        game.until(lambda: "healing already" in game.remedy().reason)
-        assert game.journal.recent(0) == ()
-        lease[0] = ""
-        game.healer.tick(wall_ms() + LATER_MS)
-        game.until(lambda: game.remedy().status is Outcome.FIXED)
-        assert leases == ["heal-shop", "heal-shop"]
-        assert game.healer.tally.refusals == {("heal-shop", "at_work"): 1, ("heal-shop", "lease"): 1}

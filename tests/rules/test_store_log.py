@@ -81,7 +81,7 @@ def test_rows_that_are_written_together_are_one_piece(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_written_together_over_a_new_segment_are_all_there(tmp_path: Path) -> None:
-    store, log, _ = opened(tmp_path, 0, bytes_max=1)
+    store, log, _ = opened(tmp_path, 0, bytes_max=8 * 4096)
     with log.together():
         for row in range(1, 400):
             run(store, row * 1000, cpu=row, load1=row)
