@@ -198,7 +198,10 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One strategy by its name alone, or with its options: ``tmp_age`` or ``tmp_age: {days: 7}``."""
+    """One of ``journal_vacuum`` {max_use 500M, keep}, ``rotate_logs`` {config}, ``apt_clean``, ``dnf_clean``,
+    ``tmp_age`` {days 7}, ``remove_old`` {roots, patterns, keep, age 7d}, ``core_dumps`` {age 1d},
+    ``build_caches`` {roots, age 7d} or ``container_prune`` {engine docker}, by name or with options.
+    """
 
     step: deed.Strategy
 
@@ -222,12 +225,9 @@ class Way:
 class Options:
     """Which filesystem, how much of it is to be free, and the strategies in the order of trying.
 
-    ``path`` names the filesystem. Strategies are taken until ``target_free`` is reached: ``journal_vacuum``
-    {max_use 500M, keep}, ``rotate_logs`` {config}, ``apt_clean``, ``dnf_clean``, ``tmp_age`` {days 7},
-    ``remove_old`` {roots, patterns, keep, age 7d}, ``core_dumps`` {age 1d}, ``build_caches`` {roots, age 7d},
-    ``container_prune`` {engine docker}. Files go only where nobody changed or moved them for so long (nor
-    read, for ``tmp_age`` and ``build_caches``) and nobody has them open: the oldest first, at most 20 % of the
-    filesystem, 10 GiB and 10,000 files in one run.
+    ``path`` names the filesystem. Strategies are taken until ``target_free`` is reached. Files go only where
+    nobody changed or moved them for so long (nor read them, for ``tmp_age`` and ``build_caches``) and nobody
+    has them open: the oldest first, at most 20 % of the filesystem, 10 GiB and 10,000 files in one run.
     """
 
     path: Filesystem

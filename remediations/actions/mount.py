@@ -15,6 +15,12 @@ from remediations.actions.free_space import Filesystem
 from remediations.deeds.mount import NEVER_GONE
 
 
+class MountPoint(Filesystem):
+    """A path that /etc/fstab names."""
+
+    __slots__ = ()
+
+
 class State(StrEnum):
     """The state to bring a mount to."""
 
@@ -32,7 +38,7 @@ class Options:
     needs a check by a person.
     """
 
-    path: Filesystem
+    path: MountPoint
     state: State
     options: Literal["rw", "ro"] | None = None
 

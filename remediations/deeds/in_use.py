@@ -12,7 +12,6 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,11 +80,16 @@ def open_files(missed: Missed = lambda: None) -> Iterator[Held]:
         except OSError:
             continue
         for number in numbers[:left]:
-            # This follows the kernel's own link to the open file itself, whatever became of its name.
-            with suppress(OSError):
+            try:
+                # This follows the kernel's own link to the open file itself, whatever became of its name.
                 facts = os.stat(f"/proc/{pid}/fd/{number}")  # noqa: PTH116 - no path of a file
-                if stat.S_ISREG(facts.st_mode):
-                    yield Held(pid, number, facts)
+            except PermissionError:
+                missed()
+                break
+            except OSError:
+                continue
+            if stat.S_ISREG(facts.st_mode):
+                yield Held(pid, number, facts)
         left -= len(numbers)
         if left <= 0:
             missed()
