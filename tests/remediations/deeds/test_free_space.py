@@ -177,7 +177,8 @@ def test_a_hostile_name_is_only_a_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "root",
     ["/", "/etc", "/etc/ssl", "", ".", "//", "//tmp", "/proc", "/var/log/../../etc", "/var/lib/mysql",
-     "/home", "/usr/share", "/srv/postgres", "/var/lib/docker/tmp", "/tmp/", "/tmp/./x", "/roo" + "t/.ssh/tmp",
+     "/home", "/usr/share", "/srv/postgres", "/var/lib/docker/tmp", "/tmp/", "/tmp/./x",
+        "/roo" + "t/.ssh/tmp",
      "relative"],
 )  # fmt: skip
 def test_a_root_that_carries_the_host_is_refused_by_the_deed_itself(tmp_path: Path, root: str) -> None:
