@@ -33,7 +33,7 @@ class Samples:
     def of(cls, samples: Iterable[Sample]) -> Samples:
         """Return these samples in their order."""
         each = tuple(samples)
-        return cls(tuple([one.labels for one in each]), tuple([one.value for one in each]))
+        return cls(tuple([one.labels for one in each]), tuple([float(one.value) for one in each]))
 
     def __len__(self) -> int:
         return len(self.labels)

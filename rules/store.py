@@ -108,14 +108,14 @@ class Store:
         Rows that are not later than what the block holds are dropped and counted.
         """
         block = self._blocks.get(key) or Block(key)
-        late = bisect_right(times, block.last_ms) if block.times else 0
+        late = bisect_right(times, block.last_ms) if block.end else 0
         self.samples_dropped_out_of_order += late * len(columns)
         if late == len(times):
             return
         self._blocks[key] = block
         block.leave_lanes()
         row = block.end
-        block.times.extend(times[late:])
+        block.open_rows(times[late:])
         block.names = None
         for labels, values in columns.items():
             series = block.aliases.get(labels) or self._adopt(block, key, labels)
@@ -231,7 +231,7 @@ class Store:
             return _NOTHING
         lanes = block.lanes
         if lanes is not None and labels == block.shape:
-            block.times.append(at_ms)
+            block.open_row(at_ms)
             self.turns += lanes.push(values)
             touched = block.live_names()
             if sink is not None:
@@ -239,7 +239,7 @@ class Store:
         else:
             self.turns += labels != block.shape
             block.leave_lanes()
-            block.times.append(at_ms)
+            block.open_row(at_ms)
             filled, touched = self._push(block, key, labels, values)
             if sink is not None:
                 sink(key, at_ms, [series.labels for series in filled], list(filled.values()))
@@ -323,7 +323,7 @@ class Store:
     def _let_go(self, block: Block, now_ms: int) -> None:
         """Trim what has passed the retention: this block by chunks, now and then all of them."""
         cutoff_ms = now_ms - self.retention_ms
-        if len(block.times) > TRIM_ROWS and block.times[TRIM_ROWS] <= cutoff_ms:
+        if block.can_trim(TRIM_ROWS, cutoff_ms):
             for series in block.trim(TRIM_ROWS):
                 self._remove(series)
         if now_ms - self._swept_ms >= self.retention_ms // 8:

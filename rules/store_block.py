@@ -18,6 +18,7 @@ from typing import Final
 from model.labels import Labels
 from rules.store_column import Column
 from rules.store_summary import Summary
+from rules.store_times import Times
 
 TRIM_ROWS: Final = 256
 PACK_ROWS: Final = 64
@@ -46,11 +47,14 @@ class Block:
 
     __slots__ = (
         "_edges",
+        "_kept_ms",
         "_seconds",
         "aliases",
+        "end",
         "first",
         "key",
         "lanes",
+        "last_ms",
         "live",
         "names",
         "series",
@@ -60,8 +64,13 @@ class Block:
 
     def __init__(self, key: Labels) -> None:
         self.key = key
-        self.times: array[int] = array("q")
+        self.times = Times()
         self.first = 0
+        self.end = 0
+        """The number of the row that comes next."""
+        self.last_ms = 0
+        """The time of the newest row."""
+        self._kept_ms: int | None = None
         self.series: dict[Labels, Series] = {}
         self.aliases: dict[Labels, Series] = {}
         self.live = 0
@@ -71,23 +80,33 @@ class Block:
         self._edges: tuple[int, ...] = ()
         self._seconds: tuple[tuple[int, int, int], Seconds] = ((0, 0, 0), Seconds([]))
 
-    @property
-    def last_ms(self) -> int:
-        """The time of the newest row; there is always one."""
-        return self.times[-1]
+    def open_row(self, at_ms: int) -> None:
+        """Begin a row at this time."""
+        self.times.append(at_ms)
+        self.end += 1
+        self.last_ms = at_ms
 
-    @property
-    def end(self) -> int:
-        """The number of the row that comes next."""
-        return self.first + len(self.times)
+    def open_rows(self, times: array[int]) -> None:
+        """Begin a row at each of these times."""
+        self.times.extend(times)
+        self.end += len(times)
+        self.last_ms = times[-1]
+
+    def can_trim(self, rows: int, cutoff_ms: int) -> bool:
+        """Tell whether the oldest of so many rows, and the one behind them, are not later than this."""
+        if self.end - self.first <= rows:
+            return False
+        if self._kept_ms is None:
+            self._kept_ms = self.times[rows]
+        return self._kept_ms <= cutoff_ms
 
     def row_after(self, at_ms: int) -> int:
         """Return the number of the first row later than this time."""
-        return self.first + bisect_right(self.times, at_ms)
+        return self.first + self.times.after(at_ms)
 
     def row_at(self, after_ms: int, until_ms: int) -> int:
         """Return the number of the newest row in ``(after_ms, until_ms]``, or -1."""
-        index = bisect_right(self.times, until_ms) - 1
+        index = self.times.after(until_ms) - 1
         return self.first + index if index >= 0 and self.times[index] > after_ms else -1
 
     def seconds(self, low: int, high: int, origin_ms: int) -> Seconds:
@@ -129,7 +148,8 @@ class Block:
         """Forget the oldest rows; return the series that have no rows left."""
         self.leave_lanes()
         self.first += rows
-        del self.times[:rows]
+        self.times.drop(rows)
+        self._kept_ms = None
         gone = [series for series in self.series.values() if not series.trim(self.first)]
         self.forget(gone)
         return gone

@@ -124,7 +124,7 @@ def packed(values: array[float]) -> _Piece:
     plain = values.tobytes()
     if plain == plain[:8] * len(values):
         return values[0]
-    best = _whole(values, plain) or _deflated(bytes((_PLANES,)), plain, 8)
+    best = _whole(values, plain) or bytes((_PLANES,)) + deflated(plain, 8)
     return best if len(best) <= len(plain) else bytes((_RAW,)) + plain
 
 
@@ -138,14 +138,12 @@ def unpacked(piece: _Piece) -> array[float]:
         values.frombytes(piece[1:])
         return values
     if kind == _PLANES:
-        values.frombytes(_joined(zlib.decompress(piece[1:], wbits=-15), 8))
+        values.frombytes(inflated(piece[1:], 8))
         return values
     _, scale, base = _HEAD.unpack_from(piece)
     numbers = array(_TYPES[kind & 3])
     body = piece[_HEAD.size :]
-    numbers.frombytes(
-        _joined(zlib.decompress(body, wbits=-15), numbers.itemsize) if kind & _DEFLATED else body
-    )
+    numbers.frombytes(inflated(body, numbers.itemsize) if kind & _DEFLATED else body)
     divisor = _SCALES[scale]
     if kind & _RISING:
         return array("d", [(base + number) / divisor for number in accumulate(numbers)])
@@ -185,18 +183,20 @@ def _narrow(wholes: array[int], scale: int) -> bytes:
     numbers = array(_TYPES[kind], above).tobytes()
     base -= _SHIFT_BITS
     plain = _HEAD.pack(kind | rising, scale, base) + numbers
-    packed = _deflated(_HEAD.pack(kind | rising | _DEFLATED, scale, base), numbers, 1 << kind)
+    packed = _HEAD.pack(kind | rising | _DEFLATED, scale, base) + deflated(numbers, 1 << kind)
     return min(plain, packed, key=len)
 
 
-def _deflated(head: bytes, plain: bytes, width: int) -> bytes:
-    """Return the bytes packed, all first bytes of a number together, then all second ones, and so on."""
+def deflated(plain: bytes, width: int) -> bytes:
+    """Return the bytes of numbers packed: the first byte of each, then the second of each, and so on."""
     planes = b"".join([plain[place::width] for place in range(width)]) if width > 1 else plain
     packer = zlib.compressobj(6, wbits=-9, memLevel=1)  # a window as short as a piece is quick to set up
-    return head + packer.compress(planes) + packer.flush()
+    return packer.compress(planes) + packer.flush()
 
 
-def _joined(planes: bytes, width: int) -> bytes:
+def inflated(data: bytes, width: int) -> bytes:
+    """Return what ``deflated`` packed."""
+    planes = zlib.decompress(data, wbits=-15)
     plain = bytearray(len(planes))
     rows = len(planes) // width
     for place in range(width):
