@@ -37,7 +37,9 @@ test: check
 
 bench:
 	@deploy/setup desk test
-	@deploy/packages monit nginx-light prometheus prometheus-node-exporter redis-server
+	@deploy/packages icinga2-bin monit monitoring-plugins-basic nagios4-core nginx-light prometheus prometheus-blackbox-exporter \
+	  prometheus-node-exporter redis-server
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.checks
 	@$(BIN)/python -m bench.rules
 	@$(BIN)/python -m bench.host

@@ -38,7 +38,7 @@ _NONE: Final = Samples((), ())
 log = logging.getLogger("beforehand.senses")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs a host with many checks
 class Reading:
     """What one run of a probe brought, with the samples about the run itself at the end of its ``row``.
 

@@ -8,8 +8,9 @@ thousand others on one that does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Final, TypeVar
 
 IpSockaddr = tuple[str, int] | tuple[str, int, int, int]
@@ -83,3 +84,37 @@ Ask = Aside | Connect | Send | Receive
 Found = TypeVar("Found")
 Conversation = Generator[Ask, object, Found]
 """Asks, is answered, and returns what it found; once told that its deadline passed, it may ask no more."""
+
+
+class CaughtUp(Generator[Ask, object, Found]):
+    """Goes on with a conversation after another one asked the same as it so far, and got these answers.
+
+    An answer that is an error is thrown in.
+    """
+
+    def __init__(self, conversation: Conversation[Found], answers: Iterable[object]) -> None:
+        self._conversation = conversation
+        self._answers: Iterable[object] | None = answers
+
+    def send(self, answer: object, /) -> Ask:
+        """Answer what was asked last; the first time, all that was asked before."""
+        if self._answers is None:
+            return self._conversation.send(answer)
+        answers, self._answers = self._answers, None
+        ask = next(self._conversation)
+        for known in answers:
+            wrong = known if isinstance(known, Exception) else None
+            ask = self._conversation.throw(wrong) if wrong else self._conversation.send(known)
+        return ask
+
+    def throw(
+        self,
+        kind: type[BaseException] | BaseException,
+        wrong: object = None,
+        trace: TracebackType | None = None,
+        /,
+    ) -> Ask:
+        """Throw an error in."""
+        if isinstance(kind, BaseException):
+            return self._conversation.throw(kind)
+        return self._conversation.throw(kind, wrong, trace)

@@ -22,7 +22,7 @@ class Sample:
     value: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: that costs a host with many checks
 class Samples:
     """The samples of one run as two columns of one length; run after run brings the same series."""
 

@@ -18,7 +18,7 @@ from model.misfit import Place, Problem, Rejected
 
 FILE_BYTES_MAX: Final = 1 << 20
 DEPTH_MAX: Final = 32
-NODES_MAX: Final = 20_000
+NODES_MAX: Final = 50_000
 ALIASES_MAX: Final = 50
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -91,7 +91,7 @@ def _measured(
 def _figures(system: System, plan: Plan, warm_up_s: float, window_s: float, core: int | None) -> Figures:
     with running(system, plan, core) as pids:
         pause(warm_up_s)
-        figures = measure(pids, plan.target, plan.kind, window_s)
+        figures = measure(pids, plan.target, plan.kind, plan.count / plan.every_s, window_s)
     line = (
         f"{system.name}: {plan.count} {plan.kind} every {plan.every_s} s: {figures.per_second:.0f}/s seen, "
     )

@@ -13,6 +13,8 @@ def _commands(plan: Plan) -> list[Command]:
         f"- {plan.kind}: {{target: '{plan.told(number)}'}}\n"
         f"  name: {plan.kind} {number}\n"
         f"  every: {plan.every_s}s\n"
+        # All TCP checks have one target, and their series are to be as many as the checks.
+        f"  labels: {{check: '{number}'}}\n"
         for number in range(plan.count)
     )
     config.write_text(f"listen: {LOOPBACK}:0\nseries_max: 1000000\nprobes:\n{probes}")
@@ -20,4 +22,4 @@ def _commands(plan: Plan) -> list[Command]:
     return [Command((*command(), "agent", "--config", str(config), "--state", state))]
 
 
-BEFOREHAND = System("Beforehand", (), _commands, flood=2200, most=100_000)
+BEFOREHAND = System("Beforehand", (), _commands, flood=3500, most=100_000)

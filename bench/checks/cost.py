@@ -14,17 +14,19 @@ from tests.e2e.patience import pause
 
 Kind = Literal["http", "tcp"]
 
+_KEPT_UP: Final = 0.9
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One system with so many checks: what nginx saw of it, and what that took.
+    """One system: the checks that nginx saw of those that were due, and what they took.
 
     Memory is in MB of 10^6 bytes, shared pages counted for the part that each process has in them.
     """
 
     checks: int
+    due: float
     seconds: float
     cpu_s: float
     pss_mb: float
@@ -36,12 +38,17 @@ class Figures:
         return self.checks / self.seconds
 
     @property
+    def kept_up(self) -> bool:
+        """Whether it did what was asked of it."""
+        return self.checks >= _KEPT_UP * self.due
+
+    @property
     def cpu_ms(self) -> float:
         """CPU milliseconds for each check."""
         return self.cpu_s * 1000 / self.checks if self.checks else float("nan")
 
 
-def measure(pids: Iterable[int], target: Target, kind: Kind, window_s: float) -> Figures:
+def measure(pids: Iterable[int], target: Target, kind: Kind, due_per_s: float, window_s: float) -> Figures:
     """Watch these processes, with all that they start, for so long."""
     roots = tuple(pids)
     seen, cpu_s, from_ms = _seen(target, kind), _cpu_s(roots), now_ms()
@@ -49,7 +56,8 @@ def measure(pids: Iterable[int], target: Target, kind: Kind, window_s: float) ->
     checks = _seen(target, kind) - seen
     used_s, seconds = _cpu_s(roots) - cpu_s, (now_ms() - from_ms) / 1000
     tree = _tree(roots)
-    return Figures(checks, seconds, used_s, _memory_mb(tree, "Pss"), _memory_mb(tree, "Rss"))
+    due = due_per_s * seconds
+    return Figures(checks, due, seconds, used_s, _memory_mb(tree, "Pss"), _memory_mb(tree, "Rss"))
 
 
 def _seen(target: Target, kind: Kind) -> int:

@@ -9,7 +9,6 @@ from typing import Final
 from bench.checks.cost import Figures, Kind
 
 EVERY_S: Final = 10
-KEPT_UP: Final = 0.9
 _NAME_WIDTH: Final = 32
 _WIDTH: Final = 26
 
@@ -39,25 +38,25 @@ def table(all_costs: Sequence[Costs], machine: str) -> str:
         ]
         for costs in all_costs:
             steady = [
-                _steady(costs.steady.get((kind, size)), ours.steady.get((kind, size)), size) for size in sizes
+                _steady(costs.steady.get((kind, size)), ours.steady.get((kind, size))) for size in sizes
             ]
             rows.append(_row(costs.name, *steady, _most(costs.flood.get(kind), ours.flood.get(kind))))
     return "\n".join([*rows, "", machine])
 
 
-def _steady(figures: Figures | None, ours: Figures | None, size: int) -> str:
+def _steady(figures: Figures | None, ours: Figures | None) -> str:
     if figures is None:
         return "not measured"
     times = _times(figures.cpu_ms, ours.cpu_ms if ours else None)
     text = f"{figures.cpu_ms:.3f} ms{times}, {figures.pss_mb:.0f} MB"
-    due = size / EVERY_S
-    return text if figures.per_second >= KEPT_UP * due else f"{text}, {figures.per_second:.0f}/s"
+    return text if figures.kept_up else f"{text}, {figures.per_second:.0f}/s"
 
 
 def _most(figures: Figures | None, ours: Figures | None) -> str:
     if figures is None:
         return "not measured"
-    return f"{figures.per_second:.0f}{_times(figures.per_second, ours.per_second if ours else None)}"
+    times = _times(figures.per_second, ours.per_second if ours else None)
+    return f"{'at least ' if figures.kept_up else ''}{figures.per_second:.0f}{times}"
 
 
 def _times(theirs: float, ours: float | None) -> str:

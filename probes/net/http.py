@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from model.conversation import Aside, Conversation
+from model.conversation import Aside, CaughtUp, Conversation
 from model.plugin import Deadline, Probe, Remark
 from model.sample import Metric, Sample, Samples
 from probes.net.address import Url
@@ -22,6 +22,7 @@ from probes.net.connect import (
     TLS,
     Trace,
     Unhealthy,
+    fingerprint,
     judged,
     sooner,
     told_s,
@@ -31,6 +32,7 @@ from probes.net.fetch import Manner, fetch
 from probes.net.http_date import moment_s
 from probes.net.http_options import HeaderMatch, Options
 from probes.net.oauth2 import ANSWER_BYTES_MAX, OAuth2, authorization
+from probes.net.ordinary import Heard, Ordinary, Whole
 from probes.net.request import Request
 from probes.net.response import Body, Bounds, Head
 
@@ -94,14 +96,32 @@ def converse(options: Options, deadline: Deadline) -> Conversation[Iterable[Samp
     if options.body_size_limit.size > LIGHT_BYTES_MAX:
         seen = yield Aside(partial(look, options, sooner(deadline)))
         assert isinstance(seen, Exchange), "that is what was asked for"
-    else:
-        seen = yield from exchanges(options, deadline, Cookies())
+        return samples(seen)
+    trace: Trace | None = None
+    answers: tuple[object, ...] = ()
+    if options.ordinary is not None:
+        heard = yield from options.ordinary.exchange(deadline)
+        if heard.whole is not None and _is_healthy(options, heard.whole):
+            return _ordinary_samples(options.ordinary, heard, heard.whole, deadline.monotonic())
+        trace, answers = heard.trace(deadline.monotonic), heard.answers
+    seen = yield from CaughtUp(exchanges(options, deadline, Cookies(), trace), answers)
     return samples(seen)
 
 
-def exchanges(options: Options, deadline: Deadline, cookies: Cookies) -> Conversation[Exchange]:
-    """Ask, follow redirects and judge; cookies that are set go along."""
-    seen = Exchange(Trace.start(deadline.monotonic), options.target)
+def _is_healthy(options: Options, whole: Whole) -> bool:
+    """Tell whether an answer is as it should be, where that is quickly told."""
+    if status_verdict(options, whole.status):
+        return False
+    if not options.looks_at_body:
+        return True
+    return len(whole.body) <= _SEARCHED_AT_ONCE_BYTES_MAX and not body_verdict(options, whole.body)
+
+
+def exchanges(
+    options: Options, deadline: Deadline, cookies: Cookies, trace: Trace | None = None
+) -> Conversation[Exchange]:
+    """Ask, follow redirects and judge; cookies that are set go along. A trace may have begun before."""
+    seen = Exchange(trace or Trace.start(deadline.monotonic), options.target)
     first = yield from _prepared(options)
     with judged(seen.trace):
         if options.oauth2:
@@ -180,7 +200,7 @@ def _failure(options: Options, seen: Exchange, head: Head) -> Conversation[str]:
 
 def _body_failure(options: Options, body: bytes) -> Conversation[str]:
     """Return which expression the body fails; a long body is searched aside."""
-    if len(body) <= _SEARCHED_AT_ONCE_BYTES_MAX:
+    if not options.looks_at_body or len(body) <= _SEARCHED_AT_ONCE_BYTES_MAX:
         return body_verdict(options, body)
     failure = yield Aside(partial(body_verdict, options, body))
     assert isinstance(failure, str), "that is what was asked for"
@@ -245,6 +265,17 @@ def samples(seen: Exchange) -> Iterable[Sample | Remark]:
         return always
     modified = [] if modified_s is None else [LAST_MODIFIED(modified_s)]
     return [*always, *modified, *seen.trace.more()]
+
+
+def _ordinary_samples(asked: Ordinary, heard: Heard, whole: Whole, now_s: float) -> Samples:
+    """Return what ``samples`` would of this exchange."""
+    address, length = asked.connect.address, float(len(whole.body))
+    took_s = now_s - heard.began_s
+    transfer_s = max(0.0, took_s - heard.connect_s - heard.processing_s)
+    common = (1.0, told_s(took_s), 0.0, float(address.protocol), float(fingerprint(address)))
+    told = (0.0, float(whole.status), whole.version, 0.0, 0.0, length, length)
+    phases = (0.0, told_s(heard.connect_s), 0.0, told_s(heard.processing_s), told_s(transfer_s))
+    return Samples(_ALWAYS, (*common, *told, *phases))
 
 
 def _values(seen: Exchange) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from model.conversation import Connect, Send
 from model.decode import Raw
 from model.misfit import Misfit
 from probes.net.address import Url
@@ -25,6 +26,7 @@ from probes.net.credentials import (
 from probes.net.fetch import Manner
 from probes.net.networks import Network
 from probes.net.oauth2 import OAuth2
+from probes.net.ordinary import Ordinary
 from probes.net.proxy import NoProxy, ProxyUrl
 from probes.net.request import Field, Request
 from probes.net.response import Bounds
@@ -117,6 +119,7 @@ class Options:
     refuse: tuple[Network, ...] = ()
     _manner: Manner = field(init=False, repr=False, compare=False)
     _first: Request | None = field(init=False, repr=False, compare=False)
+    _ordinary: Ordinary | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not TOKEN.fullmatch(self.method):
@@ -135,6 +138,7 @@ class Options:
         # Every run is the same but for what stands in files, so it is worked out once.
         object.__setattr__(self, "_manner", self._made_manner())
         object.__setattr__(self, "_first", None if self.reads_files else self.request())
+        object.__setattr__(self, "_ordinary", self._made_ordinary())
 
     @property
     def way(self) -> Way:
@@ -150,6 +154,23 @@ class Options:
     def first(self) -> Request | None:
         """The first request, where it needs nothing of files."""
         return self._first
+
+    @property
+    def ordinary(self) -> Ordinary | None:
+        """The exchange, where it may be an ordinary one."""
+        return self._ordinary
+
+    def _made_ordinary(self) -> Ordinary | None:
+        address, way = self.target.endpoint.address, self.way
+        special = (
+            self.target.tls or self.proxy_url or self.oauth2 or self.compression or self.body_size_limit.size
+        )
+        expects = self.fail_if_header_matches or self.fail_if_header_not_matches or self.valid_http_versions
+        if self._first is None or special or expects or self.fail_if_not_ssl or self.method == "HEAD":
+            return None
+        if address is None or not way.accepts(address) or way.refuses(address):
+            return None
+        return Ordinary(Connect(address), Send(self._first.plain()))
 
     def _made_manner(self) -> Manner:
         limit = self.body_size_limit.size

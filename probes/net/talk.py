@@ -85,6 +85,10 @@ class Seen:
         """Yield what is told of the talk itself."""
         yield FAILED_DUE_TO_REGEX(self.failed_due_to_regex)
         yield FAILED_DUE_TO_BYTES(self.failed_due_to_bytes)
+        yield from self.info_samples()
+
+    def info_samples(self) -> Iterator[Sample]:
+        """Yield what was noted of what the target said."""
         for info in self.infos:
             yield Sample(Labels.of(info, **{NAME: EXPECT_INFO.name}), 1.0)
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from model.conversation import Conversation
 from model.plugin import Deadline, Probe, Remark
-from model.sample import Sample
+from model.sample import Sample, Samples
 from probes.net.address import Endpoint
 from probes.net.blocking import hold
-from probes.net.connect import COMMON, TLS, Trace, connect, judged, sooner
+from probes.net.connect import (
+    COMMON,
+    COMMON_LABELS,
+    FAILED_DUE_TO_REGEX,
+    TLS,
+    Trace,
+    connect,
+    judged,
+    sooner,
+)
 from probes.net.networks import Network
-from probes.net.talk import TALK, Exchange, Seen, check_length, talk
+from probes.net.talk import FAILED_DUE_TO_BYTES, TALK, Exchange, Seen, check_length, talk
 from probes.net.trust import SYSTEM_TRUST, TlsConfig
 from probes.net.way import IpProtocol, OwnAddress, Way
 
 RECEIVED_BYTES_MAX: Final = 1 << 20
+
+_ALWAYS: Final = (
+    *COMMON_LABELS,
+    *(metric(0).labels for metric in (FAILED_DUE_TO_REGEX, FAILED_DUE_TO_BYTES)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,8 @@ class Options:
         return Way(self.preferred_ip_protocol, self.ip_protocol_fallback, self.source_ip_address, self.refuse)
 
 
-def run(options: Options, deadline: Deadline) -> Iterator[Sample | Remark]:
-    """Yield whether the target took the connection and said what was expected."""
+def run(options: Options, deadline: Deadline) -> Iterable[Sample | Remark]:
+    """Return whether the target took the connection and said what was expected."""
     return samples(look(options, sooner(deadline)))
 
 
@@ -57,7 +71,7 @@ def look(options: Options, deadline: Deadline) -> Seen:
     return hold(_looking(options, deadline), deadline)
 
 
-def converse(options: Options, deadline: Deadline) -> Conversation[Iterator[Sample | Remark]]:
+def converse(options: Options, deadline: Deadline) -> Conversation[Iterable[Sample | Remark]]:
     """Do as ``run`` does, as a conversation."""
     seen = yield from _looking(options, deadline)
     return samples(seen)
@@ -74,10 +88,13 @@ def _looking(options: Options, deadline: Deadline) -> Conversation[Seen]:
     return seen
 
 
-def samples(seen: Seen) -> Iterator[Sample | Remark]:
-    """Yield one look in blackbox_exporter's names."""
-    yield from seen.trace.samples()
-    yield from seen.samples()
+def samples(seen: Seen) -> Iterable[Sample | Remark]:
+    """Return one look in blackbox_exporter's names."""
+    talked = (float(seen.failed_due_to_regex), float(seen.failed_due_to_bytes))
+    always = Samples(_ALWAYS, (*seen.trace.values(), *talked))
+    if not seen.infos and not seen.trace.agreed and not seen.trace.failure:
+        return always
+    return [*always, *seen.info_samples(), *seen.trace.more()]
 
 
 def _target(options: Options) -> str:
