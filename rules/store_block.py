@@ -106,6 +106,8 @@ class Block:
 
     def row_at(self, after_ms: int, until_ms: int) -> int:
         """Return the number of the newest row in ``(after_ms, until_ms]``, or -1."""
+        if until_ms >= self.last_ms:  # as nearly always
+            return self.end - 1 if self.last_ms > after_ms else -1
         index = self.times.after(until_ms) - 1
         return self.first + index if index >= 0 and self.times[index] > after_ms else -1
 

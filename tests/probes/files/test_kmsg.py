@@ -10,6 +10,7 @@ import pytest
 from model.decode import decode
 from probes.files import kmsg
 from probes.files.kmsg import Options, Reader, Record, Ring, parse
+from tests.descriptors import holds_open
 from tests.probes.files.scene import Clock, as_nobody
 
 OOM = "6,%d,12345,-;Out of memory: Killed process 812 (java) total-vm:9123kB, anon-rss:80kB\n"
@@ -117,9 +118,8 @@ def test_the_kernels_own_log_is_read_to_its_end() -> None:
 
 
 def test_the_descriptor_is_given_back(device: Path) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
     look = kmsg.begin(options(device))
     Clock().look(look)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    assert holds_open(device)
     del look
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not holds_open(device)

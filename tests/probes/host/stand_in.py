@@ -100,14 +100,20 @@ def bus_daemon(rootfs: Path) -> Iterator[Path]:
     )
     try:
         until = time.monotonic() + READY_S
-        while not path.exists():
+        while not _listens(path):
             assert process.poll() is None, "dbus-daemon ended"
-            assert time.monotonic() < until, "dbus-daemon makes no socket"
+            assert time.monotonic() < until, "dbus-daemon does not listen"
             time.sleep(0.02)
         yield path
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _listens(path: Path) -> bool:
+    """Tell whether somebody is there: a socket has its name before it listens."""
+    with socket.socket(socket.AF_UNIX) as end:
+        return end.connect_ex(str(path)) == 0
 
 
 @contextmanager
