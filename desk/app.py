@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk import records, schema
@@ -32,6 +33,7 @@ from desk.leave import leave_routes
 from desk.loop import Loop
 from desk.page import not_found, public_routes, staff_routes
 from desk.person import EmailAddress, Sender
+from desk.public.routes import program_routes
 from desk.read import Reader
 from desk.retention import forget
 from desk.store import Store, upsert
@@ -127,14 +129,18 @@ class Desk:
             *staff_api(self.counter),
             *leave_routes(self.counter),
             *staff_routes(self._mailbox, self.reader.letter),
-            *public_routes(self._page, self.reader.incident),
+            *self._public(),
         ]
         return self._guarded(Starlette(routes=routes, exception_handlers=self._lost()))
 
     def public_app(self) -> ASGIApp:
         """Return what everybody may reach: the page, and the link that ends messages."""
-        routes = [*leave_routes(self.counter), *public_routes(self._page, self.reader.incident)]
+        routes = [*leave_routes(self.counter), *self._public()]
         return self._guarded(Starlette(routes=routes, exception_handlers=self._lost()))
+
+    def _public(self) -> list[Route]:
+        read, incident = self._page, self.reader.incident
+        return [*program_routes(read, incident), *public_routes(read, incident)]
 
     def _lost(self) -> dict[int, Callable[[Request, Exception], Response]]:
         handler = not_found(self.house.config.name)

@@ -72,6 +72,7 @@ class Reader:
             open_incidents=tuple(one for one in incidents if one.resolved_ms is None),
             past_incidents=tuple(one for one in incidents if one.resolved_ms is not None),
             confirmed_ms=int(confirmed) if confirmed else None,
+            watched_ms=self.watched_ms,
         )
 
     def incident(self, ref: str) -> IncidentView | None:
@@ -123,6 +124,7 @@ class Reader:
             told_count=told,
             next_update_ms=row.next_update_ms or None,
             updates=updates,
+            keys=(row.service,),
         )
 
 
@@ -185,7 +187,9 @@ def _updates(conn: Connection, incidents: list[int], tongue: str) -> dict[int, t
     for row in conn.execute(query):
         texts = msgspec.json.decode(row.texts, type=dict[str, str])
         text = texts.get(tongue) or texts.get("en", "")
-        found.setdefault(row.incident, []).append(UpdateView(IncidentState(row.state), text, row.at_ms))
+        found.setdefault(row.incident, []).append(
+            UpdateView(IncidentState(row.state), text, row.at_ms, Impact(row.impact) if row.impact else None)
+        )
     return {incident: tuple(updates) for incident, updates in found.items()}
 
 

@@ -85,11 +85,12 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class UpdateView:
-    """One thing that was said about an incident."""
+    """One thing that was said about an incident; ``impact`` is how heavy it was then, where that was kept."""
 
     state: IncidentState
     text: str
     at_ms: int
+    impact: Impact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +118,49 @@ class IncidentView:
     told_count: int = 0
     next_update_ms: int | None = None
     updates: tuple[UpdateView, ...] = ()
+    keys: tuple[str, ...] = ()
+    """The keys of its services in the catalogue, which never change with the language."""
+
+    @property
+    def changed_ms(self) -> int:
+        """The newest moment that it tells of."""
+        said_ms = self.updates[0].at_ms if self.updates else 0
+        return max(self.opened_ms, said_ms, self.resolved_ms or 0)
+
+
+class MaintenanceState(StrEnum):
+    """Where planned work stands."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    VERIFYING = "verifying"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceView:
+    """Planned work as everybody may see it; ``sequence`` counts how often its times or services changed."""
+
+    id: str
+    title: str
+    text: str
+    keys: tuple[str, ...]
+    state: MaintenanceState
+    start_ms: int
+    end_ms: int
+    announced_ms: int
+    changed_ms: int
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PageView:
     """The whole page; ``confirmed_ms`` is the last heartbeat of any agent, or None before the first.
 
-    ``open_incidents`` and ``past_incidents`` run from the newest to the oldest. ``language`` is the one
-    that the names and texts are in.
+    ``open_incidents`` and ``past_incidents`` run from the newest to the oldest, ``maintenances`` from the
+    last to the first. ``language`` is the one that the names and texts are in. ``watched_ms`` is since when
+    the desk watches.
     """
 
     name: str
@@ -135,6 +171,15 @@ class PageView:
     open_incidents: tuple[IncidentView, ...] = ()
     past_incidents: tuple[IncidentView, ...] = ()
     confirmed_ms: int | None = None
+    maintenances: tuple[MaintenanceView, ...] = ()
+    watched_ms: int = 0
+
+    @property
+    def incidents(self) -> tuple[IncidentView, ...]:
+        """All that the page tells of, newest first."""
+        return tuple(
+            sorted((*self.open_incidents, *self.past_incidents), key=lambda one: one.opened_ms, reverse=True)
+        )
 
     @property
     def confirmed(self) -> bool:
