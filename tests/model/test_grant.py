@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ def test_another_key_makes_another_seal() -> None:
 def test_whatever_is_changed_breaks_the_seal(name: str) -> None:
     value = getattr(GRANT, name)
     other = (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else "x")
-    assert not genuine(replace(GRANT, **{name: other}), KEY)
+    changed: dict[str, Any] = {name: other}
+    assert not genuine(replace(GRANT, **changed), KEY)
 
 
 def test_what_moves_from_one_field_to_the_next_breaks_the_seal() -> None:
