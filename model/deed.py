@@ -181,16 +181,6 @@ class RestoreKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAtLocks:
-    """Tell whether a process holds one of these lock files; the result is not ok where one does."""
-
-    paths: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"look whether {', '.join(self.paths)} is locked"
-
-
-@dataclass(frozen=True, slots=True)
 class UpgradePackage:
     """Bring an installed package to its newest version, by apt, removing nothing."""
 
@@ -379,7 +369,6 @@ Deed = (
     | StepClock
     | SetKernel
     | RestoreKernel
-    | LookAtLocks
     | UpgradePackage
     | CallHttp
     | RenewCertificate

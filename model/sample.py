@@ -65,6 +65,13 @@ class Metric:
         )
         if len(self._known) >= _CACHED_MAX:
             self._known.clear()
-        bounded = {name: labels[name][:LABEL_BYTES_MAX] for name in self.labels}
+        bounded = {name: _bounded(labels[name]) for name in self.labels}
         made = self._known[key] = Labels.of(bounded, **{NAME: self.name})
         return made
+
+
+def _bounded(text: str) -> str:
+    """Return a label's value as text that any reader takes; a file's or a process' name may be none."""
+    if text.isascii():
+        return text[:LABEL_BYTES_MAX]
+    return text.encode(errors="replace")[:LABEL_BYTES_MAX].decode(errors="ignore")

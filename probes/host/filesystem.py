@@ -88,7 +88,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount: ``path`` is where to ask, ``number`` the device's ``major:minor``, the rest for labels."""
+    """One mount: ``path`` is where to ask, ``number`` the device's ``major:minor``, the rest for labels.
+
+    ``id`` is its own as long as somebody uses it; what is mounted anew on the path has another.
+    """
 
     path: str
     device: str
@@ -96,6 +99,12 @@ class Mount:
     fstype: str
     number: str
     readonly: bool
+    id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from what was mounted on its path before."""
+        return self.path, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ class _Round:
     """The mounts still to be asked, those being asked with the thread that does, and the answers so far."""
 
     left: deque[Mount]
-    asked: dict[str, threading.Thread] = field(default_factory=dict)
+    asked: dict[tuple[str, str], threading.Thread] = field(default_factory=dict)
     answers: dict[Mount, Answer] = field(default_factory=dict)
 
 
@@ -128,14 +137,14 @@ class Inquiry:
     """
 
     statvfs: Callable[[str], os.statvfs_result] = os.statvfs
-    _hung: dict[str, threading.Thread] = field(default_factory=dict)
+    _hung: dict[tuple[str, str], threading.Thread] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, mounts: Sequence[Mount], deadline: Deadline) -> dict[Mount, Answer]:
         """Ask all mounts, and return what they said until the deadline."""
         with self._lock:  # two runs at a time could start two threads for one mount
-            self._hung = {path: thread for path, thread in self._hung.items() if thread.is_alive()}
-            round_ = _Round(deque(mount for mount in mounts if mount.path not in self._hung))
+            self._hung = {key: thread for key, thread in self._hung.items() if thread.is_alive()}
+            round_ = _Round(deque(mount for mount in mounts if mount.key not in self._hung))
             threads = self._started(round_, 1)
             for thread in threads:
                 thread.join(min(PATIENCE_S, _left_s(deadline)))
@@ -162,9 +171,9 @@ class Inquiry:
                 mount = round_.left.popleft()
             except IndexError:
                 return  # another thread took the last one just now
-            round_.asked[mount.path] = threading.current_thread()
+            round_.asked[mount.key] = threading.current_thread()
             round_.answers[mount] = self._answer(mount)
-            del round_.asked[mount.path]
+            del round_.asked[mount.key]
 
     def _answer(self, mount: Mount) -> Answer:
         try:
@@ -204,8 +213,9 @@ def _seen(host: bytes, own: bytes | None, prefix: str) -> tuple[Mount, ...]:
     mounts = {mount.mountpoint: mount for mount in (_without(prefix, one) for one in mounts_in(host))}
     if own is None or (own == host and not prefix):
         return tuple(mounts.values())
-    asked = {mount.path: mount.number for mount in mounts_in(own)}
-    return tuple(mount for mount in mounts.values() if asked.get(mount.path) == mount.number)
+    asked = {(mount.path, mount.number): mount.id for mount in mounts_in(own)}
+    both = [(mount, asked.get((mount.path, mount.number))) for mount in mounts.values()]
+    return tuple(replace(mount, id=number) for mount, number in both if number is not None)
 
 
 def _without(prefix: str, mount: Mount) -> Mount:
@@ -229,7 +239,9 @@ def mounts_in(table: bytes) -> list[Mount]:
         if dash and len(here) >= 6 and len(there) >= 3:
             path, fstype, device = here[4], there[0], there[1]
             readonly = not _READ_ONLY.isdisjoint([*here[5].split(","), *there[2].split(",")])
-            by_path[path] = Mount(path, _shown(device), _shown(path), _shown(fstype), here[2], readonly)
+            by_path[path] = Mount(
+                path, _shown(device), _shown(path), _shown(fstype), here[2], readonly, here[0]
+            )
     return list(by_path.values())
 
 

@@ -22,11 +22,14 @@ ANSWER_BYTES_MAX: Final = 1 << 20
 LOCAL: Final = Server.parse("127.0.0.1:6379")
 DATABASES_MAX: Final = 64
 REPLICAS_MAX: Final = 64
+ERRORS_MAX: Final = 32
 _DEPTH_MAX: Final = 4
 _ITEMS_MAX: Final = 1024
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,19})?")
 _INTEGER: Final = re.compile(rb"-?[0-9]{1,18}")
 _PAIRS: Final = re.compile(r"([a-z_]{1,40})=([^,]{0,256})")
+# A script may answer with a word of its own, so that only those that look like Redis' own are told.
+_ERROR: Final = re.compile(r"errorstat_([A-Z]{1,16})")
 _REFUSALS: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR invalid password", "ERR Client sent AUTH")
 
 UP = Metric("redis_up", "1 if the server answered.")
@@ -58,6 +61,7 @@ REPLICA_OFFSET = Metric(
 DB_KEYS = Metric("redis_db_keys", "Keys in the database.", labels=("db",))
 DB_EXPIRING = Metric("redis_db_keys_expiring", "Keys in the database that will expire.", labels=("db",))
 MAX_CLIENTS = Metric("redis_config_maxclients", "How many clients may be connected at once.")
+ERRORS = Metric("redis_errors_total", "Commands that it answered with this error.", "counter", ("err",))
 
 
 def _metric(name: str, told_as: str) -> Metric:
@@ -114,7 +118,7 @@ FIELDS: Final[Mapping[str, Metric]] = {
 
 EMITS: Final = (
     UP, INSTANCE, MASTER_LINK_UP, MASTER_SYNC, MASTER_LAST_IO, REPLICA_LAG, REPLICA_OFFSET,
-    DB_KEYS, DB_EXPIRING, MAX_CLIENTS, *FIELDS.values(),
+    DB_KEYS, DB_EXPIRING, MAX_CLIENTS, ERRORS, *FIELDS.values(),
 )  # fmt: skip  # what is not in the table first
 
 
@@ -238,6 +242,7 @@ def samples(fields: Mapping[str, str]) -> Iterator[Sample]:
     )
     if "master_host" in fields:
         yield from _of_master(fields)
+    yield from _errors(fields)
     for at in range(REPLICAS_MAX):
         yield from _of_replica(dict(_PAIRS.findall(fields.get(f"slave{at}", ""))))
     for at in range(DATABASES_MAX):
@@ -246,6 +251,15 @@ def samples(fields: Mapping[str, str]) -> Iterator[Sample]:
             value = number(told_of.get(key, ""))
             if value is not None:
                 yield metric(value, db=f"db{at}")
+
+
+def _errors(fields: Mapping[str, str]) -> Iterator[Sample]:
+    """Yield how often each error was answered; of more than ``ERRORS_MAX`` the first, OOM in any case."""
+    known = [found[1] for name in fields if (found := _ERROR.fullmatch(name))]
+    for word in sorted(known, key=lambda word: word != "OOM")[:ERRORS_MAX]:
+        value = number(dict(_PAIRS.findall(fields[f"errorstat_{word}"])).get("count", ""))
+        if value is not None:
+            yield ERRORS(value, err=word)
 
 
 def _of_master(fields: Mapping[str, str]) -> Iterator[Sample]:

@@ -21,3 +21,10 @@ def test_a_label_that_was_not_declared_cannot_pass() -> None:
 
 def test_a_label_value_is_cut_at_its_limit() -> None:
     assert len(FREE(3, device="x" * 10_000).labels["device"]) == LABEL_BYTES_MAX
+
+
+def test_a_label_is_text_that_every_reader_takes_and_is_bounded_in_bytes() -> None:
+    strange = FREE(3, device="/mnt/\udcff\udc80").labels["device"]
+    assert strange == "/mnt/??"
+    long = FREE(3, device="\u20ac" * 10_000).labels["device"]
+    assert LABEL_BYTES_MAX - 3 < len(long.encode()) <= LABEL_BYTES_MAX

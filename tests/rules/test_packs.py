@@ -18,8 +18,8 @@ from rules.unit_test_run import play
 
 PACKS = Path(packs.__path__[0])
 NAMES = (
-    "availability", "certificates", "containers", "exhaustion", "host", "jobs", "kernel-log", "mysql",
-    "nginx", "postgres", "redis", "self", "systemd", "web",
+    "availability", "certificates", "containers", "exhaustion", "host", "jobs", "kernel-log", "mail",
+    "memcached", "mysql", "nginx", "postgres", "redis", "self", "systemd", "web",
 )  # fmt: skip
 
 # What a notice never says: it promises nothing, hides nothing, and takes nobody for a technician.

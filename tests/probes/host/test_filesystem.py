@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_a_mount_that_hangs_is_an_error_and_the_others_are_told() -> None:
         f"node_filesystem_device_error{{{labels}}}": 1,
         f"node_filesystem_readonly{{{labels}}}": 1,
     }
+
+
+def test_what_is_mounted_anew_is_asked_though_somebody_still_waits_for_what_was_there_before() -> None:
+    kernel = Kernel("/share")
+    inquiry = Inquiry(kernel.statvfs)
+    old, new = replace(SHARE, id="40"), replace(SHARE, id="41")
+    try:
+        assert inquiry.ask([old], within(0.1))[old].space is None
+        kernel.hanging = ()
+        assert inquiry.ask([old], within(0.1))[old].space is None, "it is not asked a second time"
+        assert inquiry.ask([new], within(5))[new].space is not None
+    finally:
+        kernel.let_go.set()
 
 
 # In a mount namespace of its own, so that nobody else on this machine can hang on it; init does not see it

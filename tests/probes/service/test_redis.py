@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from probes.service import redis
-from probes.service.redis import Options
+from probes.service.redis import ERRORS_MAX, Options, samples
 from probes.service.wire import Refused, Server, connected
 from tests.probes.service.servers import (
     answers,
@@ -58,6 +59,23 @@ def test_a_server_tells_of_itself(server: int) -> None:
     assert told["redis_rejected_connections_total"] == 0
     assert any(series.startswith("redis_instance_info{") and 'role="master"' in series for series in told)
     assert not any("master_link" in series for series in told)
+
+
+@pytest.mark.needs("redis-server", "redis-cli")
+def test_commands_that_fail_are_counted_by_their_error(server: int) -> None:
+    before = look(Options(at(server))).get('redis_errors_total{err="WRONGTYPE"}', 0)
+    for words in (["SET", "text", "a"], ["LPUSH", "text", "b"], ["DEL", "text"]):
+        asked = [program("redis-cli"), "-p", str(server), *words]
+        subprocess.run(asked, check=True, capture_output=True, timeout=30)
+    assert look(Options(at(server)))['redis_errors_total{err="WRONGTYPE"}'] == before + 1
+
+
+def test_errors_that_a_script_made_up_do_not_crowd_out_the_one_of_memory() -> None:
+    words = [f"A{chr(65 + at // 26)}{chr(65 + at % 26)}" for at in range(ERRORS_MAX + 9)]
+    fields = {f"errorstat_{word}": "count=1" for word in (*words, "OOM", "{odd}", "x" * 999)}
+    told = {str(one.labels) for one in samples(fields) if "redis_errors_total" in str(one.labels)}
+    assert len(told) == ERRORS_MAX
+    assert any('err="OOM"' in series for series in told)
 
 
 @pytest.mark.needs("redis-server")
