@@ -31,7 +31,7 @@ check: setup
 
 test: check
 	@deploy/packages borgbackup busybox-static chrony dbus-daemon dnsmasq-base e2fsprogs haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
-		podman postfix postgresql procps prometheus prometheus-blackbox-exporter prometheus-node-exporter redis-server restic runc shellcheck sudo systemd \
+		podman postfix postgresql procps prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter redis-server restic runc shellcheck sudo systemd \
 		systemd-journal-remote curl monitoring-plugins-basic monitoring-plugins-standard
 	@$(BIN)/pytest || { \
 	  printf '\nWhat failed runs once more, alone. A test that passes now is unsteady: mend it.\n\n'; \

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from agent import (
+    approve_command,
     audit_command,
     backtest,
     check,
     demo,
     explain_command,
     init_command,
+    ladder_command,
     lint,
     plan,
     preview_command,
@@ -30,8 +32,9 @@ from agent import (
 from agent.cli import EX_CHANGES, EX_FAILED, EX_LINT, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.config import load
+from agent.drill import command as drill_command
 from agent.logs import to_standard_error
-from agent.state import DEFAULTS, here, inner, switch_file
+from agent.state import DEFAULTS, here, inner, switch_files
 from model.misfit import Misfit, Rejected
 from remediations.kill_switch import KillSwitch
 
@@ -67,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_hindsight(commands, state)
     _add_switch(commands, state)
     _add_hand(commands)
+
+    drilled = commands.add_parser("drill", help="break something made for it, and time what becomes of that")
+    drill_command.add_options(drilled, DEFAULTS / "agent.yaml", state)
+    drilled.set_defaults(do=lambda options: drill_command.command(options, sys.stdout, sys.stderr, Clock()))
 
     shown = commands.add_parser("demo", help="kill a small shop and watch it noticed, healed, told and shown")
     shown.add_argument("--keep", action="store_true", help="leave the page up until Ctrl-C")
@@ -147,6 +154,8 @@ def _add_switch(commands: Any, state: Path) -> None:
         command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
         command.set_defaults(do=do)
     restrain_command.add_commands(commands, state)
+    approve_command.add_commands(commands, state)
+    ladder_command.add_commands(commands, DEFAULTS / "agent.yaml", state)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -201,16 +210,10 @@ def _plan(options: argparse.Namespace) -> int:
     return EX_CHANGES if found.changes else EX_OK
 
 
-def _switches(state: Path) -> tuple[KillSwitch, ...]:
-    """Return the switches of hand and agent, or of the one whose own state directory is given."""
-    own = [state / name for name in ("hand", "agent") if (state / name).is_dir()]
-    return tuple(KillSwitch(switch_file(one)) for one in own or [state])
-
-
 def _stop(options: argparse.Namespace) -> int:
     try:
-        for switch in _switches(options.state):
-            switch.set(restrain_command.who(), options.because, Clock().now_ms())
+        for file in switch_files(options.state):
+            KillSwitch(file).set(restrain_command.who(), options.because, Clock().now_ms())
     except OSError as wrong:
         print(f"not stopped: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
         return EX_FAILED
@@ -220,7 +223,7 @@ def _stop(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     try:
-        lifted = sum(switch.lift() for switch in _switches(options.state))
+        lifted = sum(KillSwitch(file).lift() for file in switch_files(options.state))
     except OSError as wrong:
         print(f"not resumed: {options.state}: {wrong.strerror}; name the agent's --state", file=sys.stderr)
         return EX_FAILED

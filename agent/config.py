@@ -13,6 +13,8 @@ import remediations.playbooks
 import rules.packs
 from agent import files, warm_up
 from agent.bundle import BUNDLE_NAME, HostBundle
+from agent.drill.objective import USUAL as USUAL_DRILL
+from agent.drill.objective import Objective
 from agent.freeze import Freeze
 from agent.modules import told
 from agent.ping_config import NO_OTHER_PINGS, Pings
@@ -258,6 +260,7 @@ class AgentConfig:
     doubt: DoubtTerms = TRUST
     warm_up: WarmUp = warm_up.USUAL
     unusual: UnusualTerms = USUAL
+    drill: Objective = USUAL_DRILL
     probes: ProbeEntries = _NO_PROBES
     place: Place = Place("")
 

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from agent import explain, healing_metrics, own, report
+from agent.approvals import people
 from agent.clock import Clock, since_boot_ms
 from agent.config import Installation
 from agent.doubt import Doubts
 from agent.effect import Effects, Target
 from agent.endpoint import Endpoint
+from agent.errands import Errands
+from agent.evidence import Sender
 from agent.explain_scene import of_agent
 from agent.fleet import Fleet
 from agent.heartbeat_memory import HeartbeatMemory
@@ -98,9 +101,8 @@ class Daemon:
         self._wakefd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asked, self._slices = deque[_Question](), deque[_Question]()
         self._stopping = self._reloading = False
-        self._loading = threading.Lock()
+        self._loading, self._reloaded = threading.Lock(), True
         self._loader: threading.Thread | None = None
-        self._reloaded = True
         self._bugs = self._inward_ms = 0
 
         self._switch = KillSwitch(state.switch)
@@ -118,6 +120,7 @@ class Daemon:
         )
         self._outlook = Outlook(state, config.unusual)
         self._outbox = Outbox(config.desks, self._clock.now_ms)
+        self._errands = self._between(state)
         self._walk = self._assembled()
         self._probe_api = ProbeApi(self._probe_terms, self._clock.monotonic)
         self._endpoints = (
@@ -130,10 +133,11 @@ class Daemon:
         config = self._installation.config
         store = Store(config.retention.ms, config.series_max, self._sample_log.record)
         rule_files = self._installation.rule_files
-        external = {"instance": self._instance, **config.labels.each}
+        external = self._external()
         setting = Setting(external, f"http://{config.listen}")
         judge = Judge(rule_files, store, config.evaluation_interval.ms, self._clock.monotonic, setting)
         effects = Effects(judge, store, self._senses.run_now)
+        fleet = self._fleet()
         around = Surroundings(
             judge_effect=effects.judge_effect,
             ask_fresh=effects.ask_fresh,
@@ -148,7 +152,15 @@ class Daemon:
             sight=effects.sight,
             watched=lambda: effects.groups,
             at_work=self._restraints.at_work,
-            lease=self._fleet().lease if config.desks else None,
+            lease=fleet.lease if config.desks else None,
+            give_back=fleet.give_back,
+            settle=fleet.settle,
+            people=people(
+                self._instance,
+                self._restraints.state,
+                self._errands.answers,
+                alone=isinstance(self._hands, Hand),
+            ),
         )
         healer = Healer(self._installation.playbooks, self._journal, self._hands, around)
         resend_ms = config.resend_delay.ms
@@ -158,11 +170,22 @@ class Daemon:
         dead = DeadSelectors(rule_files, frozenset(metric.name for metric in own.ALL))
         pace = Pace(self._clock.monotonic)
         doubts = Doubts(config.doubt)
-        return Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace, doubts)
+        walk = Walk(store, judge, effects, healer, self._memory, self._outbox, terms, dead, pace, doubts)
+        walk.pieces = self._errands.pieces
+        return walk
+
+    def _external(self) -> dict[str, str]:
+        """Return the labels that alerts get on their way to the desks."""
+        return {"instance": self._instance, **self._installation.config.labels.each}
+
+    def _between(self, state: StateDirectory) -> Errands:
+        """Return what goes between this host and its desks beside alerts."""
+        sender, desks = Sender(self._instance, self._external()), self._installation.config.desks
+        return Errands(state, self._journal, sender, desks, self._clock.now_ms, self.wake)
 
     def _fleet(self) -> Fleet:
         desks = tuple(str(desk) for desk in self._installation.config.desks)
-        return Fleet(Lessee(desks, self._instance), self._clock.now_ms)
+        return Fleet(Lessee(desks, self._instance), self._clock.now_ms, self._restraints.state.leases)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -315,6 +338,7 @@ class Daemon:
         self._walk.end(self._clock.now_ms())
         self._outlook.keep(self._clock.now_ms())
         self._outbox.close(LAST_WORDS_S)
+        self._errands.close(LAST_WORDS_S)
         self._watches.close()
         self._talks.close()
         self._pool.close()
@@ -337,6 +361,7 @@ class Daemon:
 
     def _stir(self) -> None:
         self._walk.stir()
+        self._errands.stir()
 
     def _pauses(self) -> dict[str, str]:
         """Tell what keeps playbooks from acting for now."""
@@ -405,6 +430,7 @@ class Daemon:
             self._explained,
             self._heartbeats,
             self._probe_api.answer,
+            lambda: self._walk.healer.rungs.each(self._clock.now_ms()),
         )
 
     def _probe_terms(self) -> ProbeTerms:

@@ -12,15 +12,18 @@ from model.labels import Labels
 from model.matcher import Matcher, Matchers
 from model.outcome import Remedy
 from remediations.attempt import Attempt
+from remediations.gathered import evidence_of
 from remediations.guard import decide
 from remediations.journal import StepRecord
 from remediations.playbook import Playbook, answering
 from remediations.question import Facts, Refused
+from remediations.redact import redacted
 from remediations.run import Run
 
 NEAR_MAX: Final = 10
 RUNS_MAX: Final = 5
 OUTPUT_CHARACTERS_MAX: Final = 2_000
+EVIDENCE_CHARACTERS_MAX: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ def healing(scene: Healing, alert: Alert, at_ms: int) -> dict[str, Any]:
         "near_misses": _near(scene.playbooks, playbook, alert.labels),
         "guard": _guard(scene, playbook, alert, at_ms),
         "remedy": remedy.told() if remedy else None,
-        "runs": [_story(story) for story in scene.stories(alert.labels)[:RUNS_MAX]],
+        "runs": [
+            _story(story, in_full=place == 0)
+            for place, story in enumerate(scene.stories(alert.labels)[:RUNS_MAX])
+        ],
     }
 
 
@@ -97,7 +103,8 @@ def _guard(scene: Healing, playbook: Playbook | None, alert: Alert, at_ms: int) 
     )
 
 
-def _story(story: Story) -> dict[str, Any]:
+def _story(story: Story, *, in_full: bool) -> dict[str, Any]:
+    """Return a run with its steps; only the newest has all of its evidence."""
     run = story.run
     moments = {"started": run.started_ms, "acted": run.acted_ms, "done": run.done_ms, "healed": run.healed_ms}
     moments |= {"verified": run.verified_ms, "ended": run.ended_ms}
@@ -108,15 +115,18 @@ def _story(story: Story) -> dict[str, Any]:
         "outcome": run.outcome.value if run.outcome else None,
         "reason": run.reason,
         **{name: rfc3339(at_ms) if at_ms else None for name, at_ms in moments.items()},
-        "steps": [_step(step) for step in story.steps],
+        "steps": [_step(step, in_full=in_full) for step in story.steps],
     }
 
 
-def _step(step: StepRecord) -> dict[str, Any]:
-    result = step.result
+def _step(step: StepRecord, *, in_full: bool) -> dict[str, Any]:
+    result, evidence = step.result, evidence_of(step.step)
     fields: dict[str, Any] = {"number": step.number, "step": step.step, "began": rfc3339(step.began_ms)}
     if result is None:
         return {**fields, "ok": None, "reason": "what came of it is not known"}
-    output = result.output[:OUTPUT_CHARACTERS_MAX]
+    characters_max = EVIDENCE_CHARACTERS_MAX if evidence and in_full else OUTPUT_CHARACTERS_MAX
+    output = redacted(result.output[:characters_max]) if evidence else result.output[:characters_max]
     rest = {"rc": result.rc, "signal": result.signal, "duration_ms": result.duration_ms, "output": output}
-    return {**fields, "ok": result.ok, "reason": result.reason, **rest}
+    if evidence:
+        rest["evidence"] = evidence
+    return {**fields, "ok": result.ok, "reason": result.reason[:OUTPUT_CHARACTERS_MAX], **rest}

@@ -48,7 +48,7 @@ def of_agent(
         ),
         unseen=walk.unseen(),
         healing=Healing(
-            installation.playbooks,
+            walk.healer.rungs.playbooks,
             lambda alert: walk.healer.facts(alert, now_ms),
             lambda labels: _stories(journal, labels, now_ms),
             lambda playbook: _attempts(journal, playbook, now_ms),

@@ -97,6 +97,8 @@ def _run(run: Mapping[str, Any]) -> Iterator[str]:
         took = f" in {step['duration_ms'] / 1000:.1f} s" if step.get("duration_ms") else ""
         why = f": {step['reason']}" if step["reason"] else ""
         yield f"    {step['number']}. {step['step']}, {came}{took}{why}"
+        for line in step["output"].splitlines() if step.get("evidence") else ():
+            yield f"       {line}"
 
 
 def _desk(desk: Mapping[str, Any]) -> Iterator[str]:

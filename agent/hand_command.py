@@ -12,34 +12,41 @@ import logging
 import os
 import pwd
 import signal
+import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import remediations.playbooks
 from agent import files
+from agent.approval_key import SHARED
 from agent.cli import EX_CONFIG, EX_FAILED
 from agent.clock import Clock, since_boot_ms
 from agent.logs import to_standard_error
 from agent.notify import Notify
 from agent.state import here, switch_file
 from model.decode import MISSING, Decoder
-from model.misfit import Place, Problem, Rejected
-from model.yaml_tree import FILE_BYTES_MAX, Mapping, read_tree
+from model.grant import key_of
+from model.misfit import Misfit, Place, Problem, Rejected
+from model.yaml_tree import FILE_BYTES_MAX, Mapping, Node, read_tree
 from remediations.allowed import Allowed, compiled
+from remediations.approval import people
+from remediations.consent import Identity
 from remediations.hand import Hand
 from remediations.hand_book import HandBook
 from remediations.hand_server import HandServer, Surroundings, listening
 from remediations.host import this_host
 from remediations.kill_switch import KillSwitch
 from remediations.playbook import Playbook, load_playbook, together
-from remediations.trusted import read_trusted
+from remediations.trusted import read_secret, read_trusted
 
 CONFIG: Final = Path("/etc/beforehand/agent.yaml")
 SOCKET: Final = Path("/run/beforehand/hand.sock")
 USER: Final = "beforehand"
+
+_KEY_BYTES_MAX: Final = 256
 
 log = logging.getLogger("beforehand.hand")
 
@@ -59,6 +66,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--socket", type=Path, default=SOCKET, help=f"where to listen (default {SOCKET})")
     parser.add_argument("--state", type=Path, default=here() / "hand", help="where the hand keeps its books")
     parser.add_argument("--user", default=USER, help=f"the agent's user, by name or number (default {USER})")
+    parser.add_argument(
+        "--approval-key",
+        type=Path,
+        default=SHARED,
+        help=f"root's file of the approval key (default {SHARED})",
+    )
 
 
 def command(options: argparse.Namespace) -> int:
@@ -68,7 +81,7 @@ def command(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as held:
         try:
             agent = user(options.user)
-            allowed = load(options.config)
+            allowed = load(options.config, options.approval_key)
             held.enter_context(_locked(options.state))
             book = held.enter_context(contextlib.closing(HandBook(options.state)))
             hand = held.enter_context(
@@ -88,7 +101,7 @@ def command(options: argparse.Namespace) -> int:
         server = held.enter_context(contextlib.closing(HandServer(listener, around, allowed)))
         for step in book.unfinished:
             log.warning("an earlier hand was ended in the middle of %s; it is not repeated", step)
-        _obey(server, options.config, allowed, notify)
+        _obey(server, lambda: load(options.config, options.approval_key), allowed, notify)
         notify.ready(_told(allowed))
         log.info("listening at %s for the user %s; %s", options.socket, options.user, _told(allowed))
         server.serve()
@@ -115,40 +128,64 @@ def user(name: str) -> User:
     return User(found.pw_uid, found.pw_gid)
 
 
-def load(config: Path) -> Allowed:
+def load(config: Path, key: Path) -> Allowed:
     """Return what the playbooks that agent.yaml names allow on this host, or raise ``Rejected``."""
-    allowed = compiled(playbooks(config), this_host())
+    config = config.absolute()
+    tree, problems = read_tree(read_trusted(config, FILE_BYTES_MAX), str(config))
+    decoder = Decoder()
+    decoder.problems += problems
+    loaded = _playbooks(tree, config, decoder)
+    node = _under("instance", tree)
+    read = MISSING if node is None else decoder.value(node, str)
+    if decoder.problems:
+        raise Rejected(tuple(decoder.problems))
+    # The agent goes by the same name; each grant says for which host it was given.
+    instance = "" if read is MISSING else read
+    identity = Identity(instance or socket.gethostname(), _key(key))
+    allowed = compiled(together(loaded), this_host(), identity)
     for sentence in allowed.without:
         log.warning("nothing is allowed to %s", sentence)
+    for name, one in allowed.each.items():
+        if one.acts and one.approval and not identity.key:
+            told = people(one.approval)
+            log.warning("%s changes nothing: %s must agree, and there is no approval key %s", name, told, key)
     return allowed
 
 
-def playbooks(config: Path) -> tuple[Playbook, ...]:
-    """Return the playbooks that agent.yaml names, each from a file that only root could have written."""
-    config = config.absolute()
-    tree, found = read_tree(read_trusted(config, FILE_BYTES_MAX), str(config))
-    decoder = Decoder()
-    decoder.problems += found
-    words: tuple[str, ...] = ()
-    node = tree.get("playbooks") if isinstance(tree, Mapping) else None
-    if node is not None:
-        read = decoder.value(node, tuple[str, ...])
-        words = () if read is MISSING else read
+def _under(name: str, tree: Node) -> Node | None:
+    return tree.get(name) if isinstance(tree, Mapping) else None
+
+
+def _playbooks(tree: Node, config: Path, decoder: Decoder) -> list[Playbook]:
+    """Read the playbooks that are named, each from a file that only root could have written."""
+    node = _under("playbooks", tree)
+    read = MISSING if node is None else decoder.value(node, tuple[str, ...])
+    words: tuple[str, ...] = () if read is MISSING else read
     shipped = Path(remediations.playbooks.__path__[0])
     paths, unnamed = files.named(words, config.parent, shipped, node.place if node else Place(str(config)))
-    problems = [*decoder.problems, *unnamed]
+    decoder.problems += unnamed
     loaded: list[Playbook] = []
     for path in paths:
         try:
             loaded.append(load_playbook(read_trusted(path.absolute(), FILE_BYTES_MAX), str(path)))
         except Rejected as refused:
-            problems += refused.problems
-    if problems:
-        raise Rejected(tuple(problems))
-    return together(loaded)
+            decoder.problems += refused.problems
+    return loaded
 
 
-def _obey(server: HandServer, config: Path, allowed: Allowed, notify: Notify) -> None:
+def _key(path: Path) -> bytes:
+    """Return the approval key, empty where there is no such file, or raise ``Rejected``."""
+    path = path.absolute()
+    if not os.path.lexists(path):
+        return b""
+    text = read_secret(path, _KEY_BYTES_MAX).decode("ascii", "replace")
+    try:
+        return key_of(text)
+    except Misfit as wrong:
+        raise Rejected((Problem(Place(str(path)), wrong.sentence, wrong.cure),)) from None
+
+
+def _obey(server: HandServer, load_anew: Callable[[], Allowed], allowed: Allowed, notify: Notify) -> None:
     """Stop and reload by signals; a configuration that is refused leaves the list as it was."""
     latest = allowed
 
@@ -156,7 +193,7 @@ def _obey(server: HandServer, config: Path, allowed: Allowed, notify: Notify) ->
         nonlocal latest
         notify.reloading()
         try:
-            latest = load(config)
+            latest = load_anew()
         except Rejected as refused:
             for problem in refused.problems:
                 log.error("not reloaded: %s", problem)  # noqa: TRY400  a mistake in a file is no bug

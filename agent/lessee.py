@@ -53,9 +53,9 @@ class Lessee:
             return Unheard("the desk's answer to a request for a lease cannot be read")
         return Unleased(reason[:REASON_CHARACTERS_MAX], retry, page is True)
 
-    def give_back(self, service: str, playbook: str) -> None:
-        """End the lease; where no desk hears it, it runs out by itself."""
-        self._post("/api/v1/leases/end", service, playbook, "")
+    def give_back(self, service: str) -> None:
+        """End the lease, whichever playbook asked for it; where no desk hears it, it runs out by itself."""
+        self._post("/api/v1/leases/end", service, "any", "")
 
     def _post(
         self, path: str, service: str, playbook: str, hosts_at_once: str

@@ -14,9 +14,9 @@ Lost = (OSError, http.client.HTTPException)
 
 
 class Link:
-    """Posts JSON below one base address; no redirect is followed and no proxy variable obeyed.
+    """Gets and posts JSON below one base address; no redirect is followed and no proxy variable obeyed.
 
-    A connection that was lost while it lay idle is opened again within the same post, which the
+    A connection that was lost while it lay idle is opened again within the same request, which the
     receiver may therefore see twice: alerts say a state, so that hearing them twice changes nothing.
     """
 
@@ -30,14 +30,21 @@ class Link:
 
     def post(self, path: str, body: bytes) -> tuple[int, str]:
         """Return status and text of the answer; raises ``Lost``."""
+        return self._ask("POST", path, body)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and text of the answer; raises ``Lost``."""
+        return self._ask("GET", path, None)
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, str]:
         if self._kept is not None:
             try:
-                return self._post(self._kept, path, body)
+                return self._request(self._kept, method, path, body)
             except Lost:
                 self.close()
         self._kept = self._open()
         try:
-            return self._post(self._kept, path, body)
+            return self._request(self._kept, method, path, body)
         except Lost:
             self.close()
             raise
@@ -55,8 +62,11 @@ class Link:
             )
         return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
 
-    def _post(self, connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, str]:
-        connection.request("POST", self._path + path, body, {"Content-Type": "application/json"})
+    def _request(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    ) -> tuple[int, str]:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, self._path + path, body, headers)
         answer = connection.getresponse()
         text = answer.read(ANSWER_BYTES_MAX).decode("utf-8", "replace")
         if not answer.isclosed():

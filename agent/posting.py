@@ -9,6 +9,7 @@ from agent.wire import RESOLVED_RESENT_MS, Posting
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Remedy
+from remediations.approval import Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,17 @@ class Terms:
         return marks
 
 
+def _nothing_asked(_labels: Labels) -> None:
+    return None
+
+
 def due(
     alerts: Iterable[Alert],
     remedy_of: Callable[[Labels], Remedy],
     said: Mapping[Labels, Said],
     now_ms: int,
     terms: Terms,
+    ask_of: Callable[[Labels], Ask | None] = _nothing_asked,
 ) -> list[Posting]:
     """Return a posting for each alert that changed since it was last said, or was not said for too long.
 
@@ -57,8 +63,14 @@ def due(
         remedy = remedy_of(alert.labels)
         last = said.get(alert.labels)
         if last is None or _news(last, alert, remedy) or now_ms - last.at_ms >= terms.resend_ms:
-            found.append(Posting(alert, remedy, terms.external, terms.lease_ms, terms.marks(alert)))
+            marks = {**terms.marks(alert), **_asked(ask_of(alert.labels))}
+            found.append(Posting(alert, remedy, terms.external, terms.lease_ms, marks))
     return found
+
+
+def _asked(ask: Ask | None) -> dict[str, str]:
+    """Return what people are asked to approve; whenever that changes, so does the remedy."""
+    return {} if ask is None else {"beforehand_ask": ask.told()}
 
 
 def _news(last: Said, alert: Alert, remedy: Remedy) -> bool:

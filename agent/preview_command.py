@@ -1,14 +1,13 @@
 """``beforehand preview``: every step that a playbook could take on this host, looked at and not taken.
 
-Each deed looks at what it would act upon, and the guards that read this host answer for now. What only a
-running agent knows (fresh samples, cooldown, budgets, breaker) is told by ``beforehand explain``.
+Each deed looks at what it would act upon, and every guard answers for now, by the journal as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +19,17 @@ from agent.cli import EX_FAILED, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.config import load
 from agent.plan import printable
-from agent.state import inner, switch_file
+from agent.preview_guards import answers
 from model.misfit import NOWHERE, Rejected
 from model.plugin import Unplannable
 from model.step import Host, Result, Risk, Step
 from model.yaml_tree import FILE_BYTES_MAX
 from remediations.actions.speech import is_speech
-from remediations.at_work import at_work
-from remediations.carrying import CarriesOut, ask
+from remediations.carrying import CarriesOut
 from remediations.hand import Hand
 from remediations.host import this_host
-from remediations.kill_switch import KillSwitch
-from remediations.playbook import Mode, Playbook, load_playbook
+from remediations.journal import JournalLost
+from remediations.playbook import Playbook, load_playbook
 from remediations.task import Task
 
 RUN: Final = "preview"
@@ -55,18 +53,22 @@ def command(options: argparse.Namespace, out: TextIO, err: TextIO, clock: Clock)
     if isinstance(playbook, str):
         print(playbook, file=err)
         return EX_USAGE
+    config = _config(options)
     with (
         tempfile.TemporaryDirectory(prefix="beforehand-") as keep,
         closing(Hand(clock.monotonic, clock.now_ms, Path(keep))) as hand,
     ):
-        preview = Preview(playbook, this_host(), hand)
+        host = this_host()
+        preview = Preview(playbook, host, hand)
         try:
-            guards = list(
-                preview.guards(KillSwitch(switch_file(inner(options.state))).active(), clock.now_ms)
-            )
+            own = load(config).config
+            guards = list(answers(playbook, own, host, hand, options.state, clock.now_ms()))
             looked = [line for task in playbook.tasks for line in preview.task(task)]
         except Unplannable as wrong:
             print(printable(f"it cannot be planned: {wrong}"), file=err)
+            return EX_FAILED
+        except (Rejected, JournalLost) as wrong:
+            print(printable(str(wrong)), file=err)
             return EX_FAILED
     lines = [f"{playbook.playbook}: {playbook.summary}", "guards:", *guards, "steps:", *looked]
     print(*map(printable, lines), sep="\n", file=out)
@@ -75,11 +77,16 @@ def command(options: argparse.Namespace, out: TextIO, err: TextIO, clock: Clock)
     return EX_FAILED if preview.failed else EX_OK
 
 
+def _config(options: argparse.Namespace) -> Path:
+    given: Path = options.config
+    return given / "agent.yaml" if given.is_dir() else given
+
+
 def _found(options: argparse.Namespace) -> Playbook | str:
     """Return the playbook, or a sentence that says that there is none of this name."""
     path = Path(options.playbook)
     if path.suffix not in (".yml", ".yaml"):
-        config = options.config / "agent.yaml" if options.config.is_dir() else options.config
+        config = _config(options)
         known: dict[str, Playbook] = {one.playbook: one for one in load(config).playbooks}
         if options.playbook in known:
             return known[options.playbook]
@@ -99,16 +106,6 @@ class Preview:
     host: Host
     hand: CarriesOut
     failed: int = 0
-
-    def guards(self, stopped: str, now_ms: Callable[[], int]) -> Iterator[str]:
-        """Yield what each guard that reads this host says at the moment."""
-        acts = self.playbook.mode is Mode.AUTO
-        yield f"  mode: {self.playbook.mode}" + ("" if acts else ", so it acts only once somebody agrees")
-        yield f"  kill_switch: {stopped or 'nothing is stopped'}"
-        busy = at_work(Path("/"), now_ms())
-        yield f"  at_work: {busy.reason if busy else 'nobody changes this host just now'}"
-        human = self.playbook.human(ask(self.playbook.asks(self.host), self.hand, _nobody))
-        yield f"  human: {human.reason if human else 'nobody wants it otherwise'}"
 
     def task(self, task: Task) -> Iterator[str]:
         """Yield a task's risk and condition, then each of its steps, and what would undo them."""

@@ -6,12 +6,14 @@ A rehearsal cannot know whether a step would have helped: a run counts as one th
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from model.outcome import Outcome
 from remediations.attempt import Attempt
+from remediations.choice import choice
 from remediations.guard import decide
 from remediations.healer import HISTORY_MS
 from remediations.playbook import Mode, Playbook, answering
@@ -20,6 +22,9 @@ from rules.backtest import Episode
 
 ASKS_MAX: Final = 50
 """How often the guards are asked anew for one episode."""
+
+_PEOPLE_FIRST: Final = ("mode", "approval")
+"""The guards that only mean that a person is to agree."""
 
 What = Literal["run", "proposed", "refused", "unanswered"]
 Pauses = Callable[[int], Mapping[str, str]]
@@ -42,7 +47,7 @@ class Rehearsal:
     def __init__(self, playbooks: Sequence[Playbook], pauses: Pauses) -> None:
         self._playbooks = playbooks
         self._pauses = pauses
-        self._history: dict[str, list[Attempt]] = {}
+        self._attempts: deque[Attempt] = deque()
 
     def moves(self, episodes: Iterable[Episode], until_ms: int) -> tuple[Move, ...]:
         """Return one move for each episode, in the order in which they were decided."""
@@ -60,17 +65,26 @@ class Rehearsal:
         return tuple(found)
 
     def _decide(self, episode: Episode, at_ms: int) -> tuple[Move, int | None]:
-        playbook = next(iter(answering(self._playbooks, episode.labels)), None)
-        if playbook is None:
-            return Move(
-                episode, "unanswered", at_ms, reason=f"no playbook answers to {episode.alert.name}"
-            ), None
-        name = playbook.playbook
-        history = [one for one in self._history.get(name, ()) if one.started_ms > at_ms - HISTORY_MS]
-        verdict = decide(playbook, episode.alert, Facts(pauses=self._pauses(at_ms)), history, at_ms)
-        if isinstance(verdict, Refused):
-            what: What = "refused" if playbook.mode is Mode.AUTO else "proposed"
-            return Move(episode, what, at_ms, name, verdict.reason), verdict.retry_at_ms
-        history.append(Attempt(name, playbook.target, at_ms, at_ms, Outcome.FIXED))
-        self._history[name] = history
-        return Move(episode, "run", at_ms, name, "nothing spoke against it"), None
+        """Try the playbooks that answer in the healer's order, until one is not out for long."""
+        ladder = answering(self._playbooks, episode.labels)
+        # One that only observes is heard of only where no other answers.
+        ladder = tuple(one for one in ladder if one.mode is not Mode.OBSERVE) or ladder[:1]
+        if not ladder:
+            reason = f"no playbook answers to {episode.alert.name}"
+            return Move(episode, "unanswered", at_ms, reason=reason), None
+        chosen = choice(ladder, lambda one: self._refusal(one, episode, at_ms), askable=False)
+        playbook = chosen.playbook
+        refused = chosen.refused or (None if playbook.acts else self._refusal(playbook, episode, at_ms))
+        if refused is None:
+            self._attempts.append(Attempt(playbook.playbook, playbook.target, at_ms, at_ms, Outcome.FIXED))
+            return Move(episode, "run", at_ms, playbook.playbook, "nothing spoke against it"), None
+        what: What = "proposed" if refused.guard in _PEOPLE_FIRST else "refused"
+        return Move(episode, what, at_ms, playbook.playbook, refused.reason), refused.retry_at_ms
+
+    def _refusal(self, playbook: Playbook, episode: Episode, at_ms: int) -> Refused | None:
+        """Ask the guards, with all that was done since; they leave out what does not concern the playbook."""
+        while self._attempts and self._attempts[0].started_ms <= at_ms - HISTORY_MS:
+            self._attempts.popleft()
+        facts = Facts(pauses=self._pauses(at_ms))
+        verdict = decide(playbook, episode.alert, facts, tuple(self._attempts), at_ms)
+        return verdict if isinstance(verdict, Refused) else None

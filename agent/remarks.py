@@ -7,8 +7,10 @@ from typing import Final
 
 from model.labels import Labels
 from model.plugin import Remark
+from remediations.redact import presentable
 
 REMARKS_MAX: Final = 1_000
+REMARK_BYTES_MAX: Final = 4_096
 
 
 class Remarks:
@@ -18,11 +20,11 @@ class Remarks:
         self._texts: dict[Labels, str] = {}
 
     def hear(self, target: Labels, remarks: Iterable[Remark]) -> None:
-        """Keep what a run of a probe remarked about its target."""
+        """Keep what a run of a probe remarked about its target, as text that may be shown to people."""
         for remark in remarks:
             about = remark.labels.having(target)
             self._texts.pop(about, None)
-            self._texts[about] = remark.text
+            self._texts[about] = presentable(remark.text.encode(errors="replace"), REMARK_BYTES_MAX)
         while len(self._texts) > REMARKS_MAX:
             del self._texts[next(iter(self._texts))]
 

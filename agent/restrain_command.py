@@ -27,7 +27,7 @@ def add_commands(commands: Any, state: Path) -> None:
     hold.add_argument("--because", required=True, metavar="TEXT", help="why, for those who find it later")
     unhold = commands.add_parser("unhold", help="end a hold")
     for command, do in ((hold, _hold), (unhold, _unhold)):
-        command.add_argument("--playbook", type=_name, metavar="NAME", help="this one; else all")
+        command.add_argument("--playbook", type=playbook_name, metavar="NAME", help="this one; else all")
         command.set_defaults(do=do)
     deployed = commands.add_parser("deployed", help="say that something was deployed, so that it may warm up")
     deployed.set_defaults(do=_deployed)
@@ -83,7 +83,8 @@ def _length(text: str) -> Duration:
         raise argparse.ArgumentTypeError(str(wrong)) from None
 
 
-def _name(text: str) -> str:
+def playbook_name(text: str) -> str:
+    """Read a playbook's name as a word of a command."""
     try:
         return Name.parse(text)
     except Misfit as wrong:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from agent import explain, report, rule_api
+from agent import explain, ladder_report, report, rule_api
 from agent.answer import answering, success
 from agent.endpoint import CHANGE, READ_OR_FORM, Answer, Request, Route
 from agent.exposition import CONTENT_TYPE, exposition
@@ -18,6 +18,7 @@ from model.matcher import Matchers
 from model.misfit import Misfit, Problem
 from model.sample import Metric
 from remediations.journal import Journal
+from remediations.ladder import Rung
 from rules.judge import Judge
 from rules.store import Store
 
@@ -32,7 +33,8 @@ class Sources:
 
     ``ask_patiently`` is for slices of queries, which come after everything else.
     ``rows`` returns what /metrics shows, ``declared`` what can be described, and ``reload`` takes the
-    configuration anew and returns its mistakes. ``explain`` tells all of the alerts that are meant.
+    configuration anew and returns its mistakes. ``explain`` tells all of the alerts that are meant,
+    ``rungs`` where each playbook stands on the ladder.
     """
 
     ask: Ask
@@ -48,6 +50,7 @@ class Sources:
     explain: Callable[[Matchers], dict[str, Any]]
     heartbeats: Heartbeats
     probe: Callable[[Request], Answer]
+    rungs: Callable[[], Iterable[Rung]]
 
 
 def routes(sources: Sources) -> dict[str, Route]:
@@ -74,6 +77,7 @@ def routes(sources: Sources) -> dict[str, Route]:
         "/api/v1/explain": Route(lambda asked: _explained(sources, asked)),
         "/api/v1/heartbeats": Route(lambda _: success(sources.heartbeats.told())),
         **sources.heartbeats.routes(),
+        "/api/v1/ladder": Route(lambda _: success(ladder_report.told(sources.ask(sources.rungs)))),
         "/api/v1/runs": Route(lambda _: success(report.runs(sources.ask(lambda: _recent(sources))))),
     }
     return {

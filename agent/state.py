@@ -61,9 +61,19 @@ class StateDirectory:
         return self.path / "exhaustion.json"
 
     @property
+    def evidence(self) -> Path:
+        """The file of what evidence each desk has."""
+        return self.path / "evidence.json"
+
+    @property
     def undo(self) -> Path:
         """The directory of what an undo needs."""
         return self.path / "undo"
+
+    @property
+    def leases(self) -> Path:
+        """The file that names the services of which the desk may count a lease to this host."""
+        return self.path / "leases.json"
 
     @property
     def switch(self) -> Path:
@@ -74,6 +84,11 @@ class StateDirectory:
     def holds(self) -> Path:
         """The directory of what people hold back."""
         return holds_folder(self.path)
+
+    @property
+    def approvals(self) -> Path:
+        """The directory of what people answered."""
+        return approvals_folder(self.path)
 
     @property
     def deployed(self) -> Path:
@@ -90,9 +105,20 @@ def switch_file(state: Path) -> Path:
     return state / "STOP"
 
 
+def switch_files(state: Path) -> tuple[Path, ...]:
+    """Return the kill switches of hand and agent, or of the one whose own state directory is given."""
+    own = [state / name for name in ("hand", "agent") if (state / name).is_dir()]
+    return tuple(switch_file(one) for one in own or [state])
+
+
 def holds_folder(state: Path) -> Path:
     """Return where the agent that keeps its state here finds what people hold back."""
     return state / "holds"
+
+
+def approvals_folder(state: Path) -> Path:
+    """Return where the agent that keeps its state here finds what people answered."""
+    return state / "approvals"
 
 
 def deployed_file(state: Path) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.approval_key import NoKey, key_file, made_key
 from agent.logs import to_standard_error
 from agent.state import DEFAULTS, here
 
@@ -63,6 +64,7 @@ def run(config: Path, state: Path) -> int:
 
     A process that refuses its configuration (exit code 78) is not started again: it would refuse again.
     """
+    _furnish(state / "agent")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -79,6 +81,15 @@ def run(config: Path, state: Path) -> int:
     finally:
         _stop(children)
     return code
+
+
+def _furnish(state: Path) -> None:
+    """Make the approval key where there is none, so that this user can approve at once."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made_key(key_file(state))
+    except (NoKey, OSError) as wrong:
+        log.warning("nothing that needs approval is done: %s", wrong)
 
 
 def _argv(word: str, config: Path, state: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from agent.senses import Reading
 from agent.wire import Posting
 from model.alert import Alert, AlertState
 from model.labels import Labels
+from model.outcome import Healing
 from model.sample import Sample
 from remediations.healer import Healer
 from rules.dead import DeadSelectors
@@ -40,6 +41,10 @@ USUAL_SHARE: Final = 0.002
 log = logging.getLogger("beforehand.walk")
 
 
+def _no_evidence(_run: str) -> int:
+    return 0
+
+
 @dataclass(slots=True)
 class Walk:
     """Readings in, postings out; used by the loop's thread only, times are ms since 1970 in UTC."""
@@ -55,6 +60,7 @@ class Walk:
     pace: Pace
     doubts: Doubts
     remarks: Remarks = field(default_factory=Remarks)
+    pieces: Callable[[str], int] = _no_evidence
     _blocks: dict[str, tuple[Labels, Labels]] = field(default_factory=dict)
     _touched: set[frozenset[str]] = field(default_factory=set)
     _turned: bool = False
@@ -188,19 +194,22 @@ class Walk:
         self._news, self._say_ms = False, now_ms + SAY_EVERY_MS
         alerts = self.judge.alerts()
         ripe = [alert for alert in alerts if not self._undecided(alert, now_ms)]
-        postings = posting.due(ripe, self.healer.remedy, self._said, now_ms, self.terms)
+        postings = posting.due(ripe, self.healer.remedy, self._said, now_ms, self.terms, self.healer.ask)
         known = {alert.labels for alert in alerts}
         self._said = {labels: said for labels, said in self._said.items() if labels in known}
-        postings = [self._with_excerpt(one) for one in postings]
+        postings = [replace(one, marks={**one.marks, **self._marks(one)}) for one in postings]
         for one in postings:
             self._said[one.alert.labels] = Said(one.alert, one.remedy, now_ms)
         if postings:
             self.outbox.put(postings)
 
-    def _with_excerpt(self, one: Posting) -> Posting:
-        """Add the words of the probe that saw it."""
+    def _marks(self, one: Posting) -> dict[str, str]:
+        """Return the words of the probe that saw it, and how much evidence its run has."""
         text = self.remarks.about(one.alert.labels)
-        return replace(one, marks={**one.marks, "beforehand_excerpt": text}) if text else one
+        done = one.remedy.run and one.remedy.status is not Healing.ACTING
+        pieces = self.pieces(one.remedy.run) if done else 0
+        marks = {"beforehand_excerpt": text, "beforehand_evidence": str(pieces or "")}
+        return {name: value for name, value in marks.items() if value}
 
     def _undecided(self, alert: Alert, now_ms: int) -> bool:
         """Tell whether a desk should not hear of it yet: in a moment it is known who heals it, and how."""

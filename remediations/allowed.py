@@ -10,14 +10,13 @@ from typing import Final
 from model.duration import Duration
 from model.plugin import Unplannable
 from model.step import Host, Risk, Step
+from remediations.approval import digest, needed
 from remediations.budget import Budgets
-from remediations.hand_words import PACKET_BYTES_MAX, VALID_MS, VERSION, Request
+from remediations.consent import KEYLESS, Consent, Identity, Purpose, consent, lacking
+from remediations.hand_words import PACKET_BYTES_MAX, SPARE_BYTES, VALID_MS, VERSION, Request
 from remediations.packing import pack
 from remediations.playbook import Mode, Playbook
 from remediations.task import Block, Task, Tasks
-
-SPARE_BYTES: Final = 1024
-"""What a request needs beside its step."""
 
 _RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
 # The agent counts from where it begins a run, the hand from where it hears of it.
@@ -29,8 +28,9 @@ class Allowance:
     """What one playbook may have done: ``looks`` at any time, ``acts`` in a run and within the budgets.
 
     ``acts_max`` is how many steps that change something one run can take, its retries and undo counted.
-    ``target`` is what the playbook touches, ``mode`` how far it goes without a person. What is ``hidden`` is
-    written down nowhere.
+    ``target`` is what the playbook touches, ``mode`` how far it goes without a person, ``approval`` how many
+    people must agree to a run, ``plan`` the digest of what they agree to. What is ``hidden`` is written down
+    nowhere.
     """
 
     playbook: str
@@ -40,29 +40,53 @@ class Allowance:
     acts: frozenset[Step]
     acts_max: int
     budgets: Budgets
+    approval: int
+    plan: str
     hidden: frozenset[Step] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The list of all that is allowed, by playbook; ``without`` says why a playbook has no place in it."""
+    """The list of all that is allowed, by playbook; ``without`` says why a playbook has no place in it.
+
+    ``identity`` is by what grants are known to be for this hand.
+    """
 
     each: Mapping[str, Allowance] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    identity: Identity = KEYLESS
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A run that has changed something, since when, and with how many steps."""
+    """A run that has changed something, since when, with how many steps, and who agreed to which ask."""
 
     run: str
     playbook: str
     target: tuple[str, ...]
     began_ms: int
     acts: int = 1
+    ask: str = ""
+    by: tuple[str, ...] = ()
 
 
-def compiled(playbooks: Iterable[Playbook], host: Host) -> Allowed:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a hand remembers: the runs that count, by their names, and for each ask the run that it served."""
+
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    served: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a step that changes something may be taken: as what it counts, or why not."""
+
+    start: Start | None = None
+    because: str = ""
+
+
+def compiled(playbooks: Iterable[Playbook], host: Host, identity: Identity = KEYLESS) -> Allowed:
     """Return what these playbooks may have done on this host; one that only observes may only ask."""
     each: dict[str, Allowance] = {}
     without: list[str] = []
@@ -79,14 +103,14 @@ def compiled(playbooks: Iterable[Playbook], host: Host) -> Allowed:
             each[playbook.playbook] = allowance
         else:
             without.append(f"{playbook.playbook}: the step {str(bulky)[:80]} is too long for a message")
-    return Allowed(each, tuple(without))
+    return Allowed(each, tuple(without), identity)
 
 
 def _allowance(playbook: Playbook, host: Host) -> Allowance:
     looks = {step for steps in playbook.asks(host) for step in steps}
     acts: set[Step] = set()
     acts_max = 0
-    if playbook.mode is not Mode.OBSERVE:
+    if playbook.mode is not Mode.OBSERVE or playbook.read_only:
         for task in playbook.tasks:
             steps = tuple(_steps(task, host))
             if task.action.risk is Risk.READ_ONLY:
@@ -102,6 +126,8 @@ def _allowance(playbook: Playbook, host: Host) -> Allowance:
         frozenset(acts),
         acts_max,
         playbook.guard.at_most,
+        needed(playbook),
+        digest(playbook, host),
         frozenset(_hidden(playbook.steps, host, hide=False)),
     )
 
@@ -156,25 +182,53 @@ def changes(asked: Request, allowance: Allowance) -> bool:
     return asked.step not in allowance.looks and not asked.check
 
 
-def overdrawn(allowance: Allowance, run: str, starts: Iterable[Start], now_ms: int) -> str:
+def judged(asked: Request, allowed: Allowed, past: Past, now_ms: int) -> Verdict:
+    """Judge a step that was not refused and changes something, by what was done before and who agreed."""
+    allowance, known = allowed.each[asked.playbook], past.starts.get(asked.run)
+    if known is not None and known.playbook != asked.playbook:
+        return Verdict(because=f"the run {asked.run} belongs to {known.playbook}")
+    purpose = Purpose(asked.playbook, allowance.plan, known.ask if known else "")
+    said = consent(asked.grants, purpose, allowed.identity, past.served, now_ms)
+    because = lacking(said, allowance.approval) or overdrawn(allowance, asked.run, past, said, now_ms)
+    if because:
+        return Verdict(because=because)
+    return Verdict(Start(asked.run, asked.playbook, allowance.target, now_ms, ask=said.ask, by=said.by))
+
+
+def overdrawn(allowance: Allowance, run: str, past: Past, said: Consent, now_ms: int) -> str:
     """Return why one more step of this run would be beyond what its playbook may, or the empty text.
 
-    Budgets are those that the guards keep. The one that latches may be used up twice: a person can approve
-    runs beyond it, and the hand cannot tell an approval from the agent's word.
+    Budgets are those that the guards keep. Beyond the one that latches a person must agree; the count begins
+    anew with such a run.
     """
-    each = tuple(starts)
-    known = next((one for one in each if one.run == run), None)
+    known = past.starts.get(run)
     if known is not None:
-        if known.playbook != allowance.playbook:
-            return f"the run {run} belongs to {known.playbook}"
         spent = known.acts >= allowance.acts_max
         return f"the run {run} has taken all {allowance.acts_max} steps that it can have" if spent else ""
-    mine = [one for one in each if one.playbook == allowance.playbook and one.target == allowance.target]
+    mine = [
+        one
+        for one in past.starts.values()
+        if one.playbook == allowance.playbook and one.target == allowance.target
+    ]
     for budget in allowance.budgets:
-        runs_max = 2 * budget.runs_max if budget is allowance.budgets.latch else budget.runs_max
         window_ms = budget.per.ms - min(_LATER_MS_MAX, budget.per.ms // 10)
-        if sum(one.began_ms > now_ms - window_ms for one in mine) >= runs_max:
-            return (
-                f"{allowance.playbook} has had {runs_max} runs in {budget.per}, which is all that it may have"
-            )
+        recent = [one for one in mine if one.began_ms > now_ms - window_ms]
+        latches = budget is allowance.budgets.latch
+        if len(_since_approval(recent) if latches else recent) < budget.runs_max:
+            continue
+        sentence = f"{allowance.playbook} has had {budget.runs_max} runs in {budget.per}"
+        if not latches:
+            return f"{sentence}, which is all that it may have"
+        if lacking(said, 1):
+            return f"{sentence}, beyond which {lacking(said, 1)}"
     return ""
+
+
+def _since_approval(starts: Iterable[Start]) -> list[Start]:
+    """Return the last run that somebody agreed to and those after it, or all where there is none."""
+    counted: list[Start] = []
+    for one in sorted(starts, key=lambda one: one.began_ms):
+        if one.ask:
+            counted = []
+        counted.append(one)
+    return counted

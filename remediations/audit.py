@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-What = Literal["run", "intent", "result", "approval", "switch"]
+What = Literal["run", "intent", "result", "approval", "switch", "drill", "demotion", "reinstatement"]
 
 FIRST: Final = "0" * 64
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from model.alert import Alert
+from model.grant import Grant
 from model.step import Host, Result, Risk, Step, vital
 from remediations.actions.speech import Speech, is_speech, said
 from remediations.clause import Clause
@@ -20,9 +21,10 @@ from remediations.playbook import Playbook
 from remediations.run import Carried
 from remediations.task import Block, Task, Tasks, Terms, Turn
 from remediations.told import Told, together
+from remediations.trace import HIDDEN, NOTHING, Back, backs, places, trace
 
-HIDDEN: Final = "(no_log)"
 NOTES_MAX: Final = 10
+STEP_CHARS_MAX: Final = 200
 
 Now = Callable[[], int]
 Answers = tuple[tuple[Result, ...], ...]
@@ -40,8 +42,8 @@ class CarriesOut(Protocol):
 class Hands(Protocol):
     """Where hands are to be had, one for each playbook: a hand takes only the steps of its own."""
 
-    def of(self, playbook: str) -> CarriesOut:
-        """Return what carries out the steps of this playbook."""
+    def of(self, playbook: str, grants: tuple[Grant, ...] = ()) -> CarriesOut:
+        """Return what carries out the steps of this playbook; ``grants`` are what people said to the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What became of an undo: why it could not be done, or nothing."""
+    """What became of an undo: what could not be done and why, or nothing."""
 
     trouble: str
 
@@ -96,7 +98,7 @@ class _Over(Exception):
 
 def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins) -> Carried:
     """Carry out a playbook's tasks until one fails for good, and return what came of them."""
-    worker = _Worker(errand, hand, journal, reins, dict(errand.values))
+    worker = _Worker(errand, hand, journal, reins, dict(errand.values), places=places(errand.playbook))
     try:
         failure = worker.tasks(errand.playbook.steps, (), hide=False)
     except _Over as over:
@@ -106,21 +108,23 @@ def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins) -> C
 
 
 def undo(run: str, done: Carried, hand: CarriesOut, journal: Journal, reins: Reins) -> Undone:
-    """Take back what a run had changed, as far as it goes, and return what went wrong."""
-    trouble = ""
-    for number, step in enumerate(done.undo, done.steps + 1):
+    """Take back what a run had changed, as far as it goes, and return everything that was not undone."""
+    troubles = list(done.lost)
+    for number, back in enumerate(done.undo, done.steps + 1):
+        sentence = HIDDEN if back.hide else str(back.step)
+        rest = (HIDDEN if one.hide else str(one.step) for one in done.undo[number - done.steps - 1 :])
         because = reins.halted()
         if because:
-            return Undone(because)
+            return Undone("; ".join((because, *rest, *troubles)))
         try:
-            journal.intend(run, number, f"undo: {step}", reins.now())
-            result = hand.carry_out(step, reins.halted, run)
-            journal.note(run, number, result, reins.now())
+            journal.intend(run, number, f"undo: {sentence}", reins.now(), back.trace)
+            result = hand.carry_out(back.step, reins.halted, run)
+            journal.note(run, number, _logged(result, hide=back.hide), reins.now())
         except JournalLost as lost:
-            return Undone(str(lost))
-        if not result.ok and vital(step):
-            trouble = trouble or f"{step}: {result.reason}"
-    return Undone(trouble)
+            return Undone("; ".join((str(lost), *rest, *troubles)))
+        if not result.ok and vital(back.step):
+            troubles.append(f"{sentence}: {result.reason}")
+    return Undone("; ".join(troubles))
 
 
 def given(alert: Alert, host: Host) -> dict[str, Value]:
@@ -148,13 +152,14 @@ class _Worker:
     values: dict[str, Value]
     acted_ms: int = 0
     number: int = 0
-    undo: list[tuple[Step, ...]] = field(default_factory=list)
+    undo: dict[str, tuple[Back, ...]] = field(default_factory=dict)
+    places: Mapping[int, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     escalate: bool = False
 
     def done(self, *, trouble: str = "", stopped: str = "", spared: bool = False) -> Carried:
         """Return what came of it; what was done last is undone first."""
-        undo = tuple(step for steps in reversed(self.undo) for step in steps)
+        undo = tuple(back for each in reversed(self.undo.values()) for back in each)
         return Carried(
             self.reins.now(),
             self.acted_ms,
@@ -225,19 +230,21 @@ class _Worker:
             return self.say(turn.options, values, hide=hide)
         began_ms, results = self.reins.now(), []
         failed = ""
-        back = tuple(task.action.undo(turn.options, self.errand.host))
+        undo = tuple(task.action.undo(turn.options, self.errand.host))
+        looks = task.action.risk is Risk.READ_ONLY
+        traced = NOTHING if looks else trace(self.places[id(turn)], undo)
         for index, step in enumerate(task.plan(turn, self.errand.host)):
             if index == 0 and self.reins.resolved():
                 raise _Over(spared=True)
             because = self.reins.halted() or (self.reins.leaving() if index == 0 else "")
             if because:
                 raise _Over(because=because)
-            if index == 0 and back:
-                self.undo.append(back)
-            result = self.step(step, task.action.risk, hide=hide)
+            if index == 0 and undo:
+                self.undo.setdefault(traced, backs(traced, undo, hide=hide))  # however often it is tried
+            result = self.step(step, traced, hide=hide)
             results.append(result)
             if not result.ok and vital(step):
-                failed = f"step {self.number} ({HIDDEN if hide else step}) failed: {result.reason}"
+                failed = f"step {self.number} ({HIDDEN if hide else _short(step)}) failed: {result.reason}"
                 break
         return Told.of(results, failed, began_ms, self.reins.now())
 
@@ -254,16 +261,16 @@ class _Worker:
             self.notes.append(text)
         return Told(failed=what.failed, msg=text, start_ms=now_ms, end_ms=now_ms)
 
-    def step(self, step: Step, risk: Risk, *, hide: bool) -> Result:
+    def step(self, step: Step, traced: str, *, hide: bool) -> Result:
         """Write a step down, take it, and write down what came of it."""
         self.number += 1
+        run, sentence = self.errand.run, HIDDEN if hide else str(step)
         try:
-            self.journal.intend(self.errand.run, self.number, HIDDEN if hide else str(step), self.reins.now())
-            if risk is not Risk.READ_ONLY:
+            self.journal.intend(run, self.number, sentence, self.reins.now(), traced)
+            if traced != NOTHING:
                 self.acted_ms = self.acted_ms or self.reins.now()
-            result = self.hand.carry_out(step, self.reins.halted, self.errand.run)
-            kept = replace(result, output=HIDDEN, diff="") if hide else result
-            self.journal.note(self.errand.run, self.number, kept, self.reins.now())
+            result = self.hand.carry_out(step, self.reins.halted, run)
+            self.journal.note(run, self.number, _logged(result, hide=hide), self.reins.now())
         except JournalLost as lost:
             raise _Over(trouble=f"step {self.number} ({HIDDEN if hide else step}) stopped: {lost}") from None
         if result.stopped:
@@ -276,6 +283,17 @@ class _Worker:
         because = self.reins.halted() or self.reins.leaving()
         if because:
             raise _Over(because=because)
+
+
+def _short(step: Step) -> str:
+    """Say which step it was in so few words that there is room for the reason after it."""
+    text = str(step)
+    return text if len(text) <= STEP_CHARS_MAX else f"{text[: STEP_CHARS_MAX - 1]}…"
+
+
+def _logged(result: Result, *, hide: bool) -> Result:
+    """Return what the journal may keep of a result."""
+    return replace(result, output=HIDDEN, diff="") if hide else result
 
 
 def _hold(clauses: Iterable[Clause], values: Mapping[str, Value]) -> bool:

@@ -6,15 +6,16 @@ import threading
 from dataclasses import dataclass, field
 
 from model.alert import Alert, AlertState
+from model.grant import Grant
 from model.outcome import Outcome, Remedy
+from remediations.asked import Asked, Ended
 from remediations.playbook import Playbook
-from remediations.run import Carried, Run, Stage
+from remediations.run import NO_HELP, Carried, Run, Stage
 from remediations.verify import turns_ms
 
 RECURRENCE_MS = 3_600_000
 ASK_FIRST_MS = 20
 ASK_LONGEST_MS = 5_000
-NO_HELP = frozenset({Outcome.FAILED, Outcome.INEFFECTIVE, Outcome.HARMFUL})
 
 
 @dataclass(slots=True)
@@ -25,7 +26,9 @@ class Case:
     episode, ``passing_since_ms`` since when it is refused for reasons that should pass, 0 where it is not,
     ``refused_by`` which playbook and guard refused last. ``ask_at_ms`` is when fresh samples are asked
     for again while the effect of a run is awaited. ``resolved`` is heard by the worker. ``carried`` is what
-    the run did, until its undo is done.
+    the run did, until its undo is done. ``asked`` is what people were asked about this episode, and
+    ``approved`` that they agreed and nothing has begun yet. ``leases`` counts what the desk gave and has not
+    got back.
     """
 
     alert: Alert
@@ -34,8 +37,8 @@ class Case:
     playbook: Playbook | None = None
     run: Run | None = None
     asking: bool = False
+    leases: int = 0
     carried: Carried | None = None
-    undoing: bool = False
     retry_at_ms: int | None = None
     ask_at_ms: int = 0
     ask_after_ms: int = ASK_FIRST_MS
@@ -43,6 +46,8 @@ class Case:
     passing_since_ms: int = 0
     refused_by: tuple[str, str] = ("", "")
     resolved: threading.Event = field(default_factory=threading.Event)
+    asked: Asked | None = None
+    approved: bool = False
 
     @property
     def acting(self) -> bool:
@@ -55,9 +60,41 @@ class Case:
         return self.run is not None and self.run.stage is Stage.VERIFYING
 
     @property
+    def undoing(self) -> bool:
+        """Whether what a run changed is being taken back."""
+        return self.run is not None and self.run.stage is Stage.UNDOING
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether a lease is held for nothing."""
+        return self.leases > 0 and not self.busy
+
+    @property
     def busy(self) -> bool:
         """Whether a run holds its target."""
         return self.acting or self.verifying or self.undoing
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Whether an ask is open."""
+        return self.asked is not None and self.asked.ended is None
+
+    def may_try(self, playbook: Playbook) -> bool:
+        """Tell whether a playbook may be tried: once people have approved one, no other."""
+        return not self.approved or self.asked is None or self.asked.ask.playbook == playbook.playbook
+
+    def look_again_in_time(self) -> None:
+        """See to it that an open ask is looked at when its time is over, whatever a guard said."""
+        if self.asked is not None and self.waits_for_people:
+            until_ms = self.asked.ask.until_ms
+            self.retry_at_ms = min(self.retry_at_ms or until_ms, until_ms)
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """What people said to let the run of this case begin."""
+        asked, run = self.asked, self.run
+        served = asked is not None and run is not None and (asked.ended, asked.word) == (Ended.USED, run.id)
+        return asked.answers if served and asked is not None else ()
 
     @property
     def retries(self) -> bool:

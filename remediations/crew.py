@@ -55,7 +55,11 @@ class Threads:
         return self._ending.is_set()
 
     def send(self, work: Callable[[], T]) -> Future[T]:
-        """Have a thread do this."""
+        """Have a thread do this; what is sent once the crew is leaving is not begun."""
+        if self.leaving:
+            unbegun: Future[T] = Future()
+            unbegun.cancel()
+            return unbegun
         job = self._pool.submit(work)
         self._jobs = {each for each in self._jobs if not each.done()} | {job}
         return job

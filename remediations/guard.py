@@ -34,6 +34,7 @@ GUARDS: Final[Mapping[str, Callable[[Question], Refused | None]]] = {
     "human": wills.human,
     "at_work": wills.at_work,
     "lease": wills.lease,
+    "approval": wills.approval,
 }
 """In the order in which they are asked; the names are those of the metrics."""
 
@@ -43,19 +44,43 @@ def decide(
 ) -> Allowed | Refused:
     """Ask every guard in turn; the first no is the answer.
 
-    The history, oldest first, may hold attempts of any playbook; those that touch nothing of this
-    one's target do not count.
+    It is approvable only where every no is. The history, oldest first, may hold attempts of any playbook;
+    those that touch nothing of this one's target do not count.
     """
+    question = _question(playbook, alert, facts, history, now_ms)
+    first: Refused | None = None
+    for name, guard in GUARDS.items():
+        refused = guard(question)
+        if refused is None:
+            continue
+        if not refused.approvable:
+            return _firmly(first, refused) if first else replace(refused, guard=name)
+        first = first or replace(refused, guard=name)
+    return first or Allowed()
+
+
+def answers(
+    playbook: Playbook, alert: Alert, facts: Facts, history: Sequence[Attempt], now_ms: int
+) -> Mapping[str, Refused | None]:
+    """Return what each guard says, whatever the others do."""
+    question = _question(playbook, alert, facts, history, now_ms)
+    return {name: guard(question) for name, guard in GUARDS.items()}
+
+
+def _question(
+    playbook: Playbook, alert: Alert, facts: Facts, history: Sequence[Attempt], now_ms: int
+) -> Question:
     target = playbook.target
     known = [one for one in history if _counts(one, playbook, target)]
     mine = tuple(one for one in known if _same(one, playbook, target))
     others = tuple(one for one in known if one.playbook != playbook.playbook)
-    question = Question(playbook, alert, facts, mine, others, now_ms)
-    for name, guard in GUARDS.items():
-        refused = guard(question)
-        if refused is not None:
-            return replace(refused, guard=name)
-    return Allowed()
+    return Question(playbook, alert, facts, mine, others, now_ms)
+
+
+def _firmly(first: Refused, later: Refused) -> Refused:
+    """Return the first no as one that no approval lifts, because a later one would stand all the same."""
+    retries = [one.retry_at_ms for one in (first, later) if one.retry_at_ms is not None]
+    return replace(first, approvable=False, retry_at_ms=min(retries, default=None))
 
 
 def breaker_of(playbook: Playbook, history: Sequence[Attempt], now_ms: int) -> Breaker:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from model.deed import Deed
+from model.grant import Grant
 from model.step import End, Exec, Gather, Look, Result, Step
 from remediations import evidence, processes
 from remediations.deeds import DEEDS
@@ -90,7 +91,7 @@ class Hand:
         self._never = threading.Event()
         self._hanging = threading.Semaphore(SIGHTS_HANGING_MAX)
 
-    def of(self, _playbook: str) -> Hand:
+    def of(self, _playbook: str, _grants: tuple[Grant, ...] = ()) -> Hand:
         """Return the hand itself: in the agent's process there are no rights to keep apart."""
         return self
 

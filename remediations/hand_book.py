@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from remediations.allowed import Start
+from remediations.allowed import Past, Start
 from remediations.budget import PER_MAX
 
 LINES_BYTES_MAX: Final = 16 << 20
-LINE_BYTES_MAX: Final = 16 << 10
+LINE_BYTES_MAX: Final = 64 << 10
 REFUSED_A_MINUTE_MAX: Final = 60
 STARTS_MAX: Final = 10_000
+SERVED_MAX: Final = 10_000
 KEPT_MS: Final = PER_MAX.ms + 3_600_000
 
 _SEED: Final = "0" * 64
@@ -42,12 +43,17 @@ class Lines:
         """Close the file."""
         os.close(self._fd)
 
-    def write(self, line: dict[str, Any], *, sure: bool) -> None:
-        """Write one line, and with ``sure`` have it on disk before this returns; may raise ``OSError``."""
-        if os.fstat(self._fd).st_size > LINES_BYTES_MAX:
+    def turn(self) -> bool:
+        """Put a file that is full aside, and tell whether it was; may raise ``OSError``."""
+        full = os.fstat(self._fd).st_size > LINES_BYTES_MAX
+        if full:
             os.close(self._fd)
             self._path.replace(self._aside)
             self._open()
+        return full
+
+    def write(self, line: dict[str, Any], *, sure: bool) -> None:
+        """Write one line, and with ``sure`` have it on disk before this returns; may raise ``OSError``."""
         text = json.dumps({**line, "after": self._last}, separators=(",", ":")).encode()
         _write(self._fd, text + b"\n")
         self._last = hashlib.sha256(text).hexdigest()
@@ -102,7 +108,10 @@ class HandBook:
         self._acts = Lines(folder / "acts.jsonl")
         self._refused = Lines(folder / "refused.jsonl")
         self._starts: OrderedDict[str, Start] = OrderedDict()
+        # For each ask the run that it served. No time ends this: a clock that is set must not free a grant.
+        self._served: OrderedDict[str, str] = OrderedDict()
         self._turned_away: deque[int] = deque(maxlen=REFUSED_A_MINUTE_MAX)
+        self._turned = False
         self.untold = 0
         self.unfinished = self._recall()
 
@@ -111,18 +120,19 @@ class HandBook:
         self._acts.close()
         self._refused.close()
 
-    def starts(self, now_ms: int) -> tuple[Start, ...]:
-        """Return the runs that count; one from beyond a clock that was set back began now."""
+    def past(self, now_ms: int) -> Past:
+        """Return what counts; a run from beyond a clock that was set back began now."""
         for run, start in tuple(self._starts.items()):
             if start.began_ms > now_ms:
                 self._starts[run] = replace(start, began_ms=now_ms)
             elif start.began_ms < now_ms - KEPT_MS:
                 del self._starts[run]
-        return tuple(self._starts.values())
+        return Past(self._starts, self._served)
 
     def intend(self, step: dict[str, Any], start: Start | None) -> None:
         """Write that a step is about to be taken, ``start`` where it counts; may raise ``OSError``."""
-        counted = {} if start is None else {"target": start.target, "counts": True}
+        self._make_room()
+        counted = _counted(start) if start is not None else {}
         self._acts.write({"what": "intent", **step, **counted}, sure=True)
         if start is not None:
             self._count(start)
@@ -137,34 +147,78 @@ class HandBook:
             self.untold += 1
             return False
         self._turned_away.append(now_ms)
+        self._refused.turn()
         more = {"untold": self.untold} if self.untold else {}
         self.untold = 0
         self._refused.write({"what": "refused", **line, **more}, sure=False)
         return True
 
+    def _make_room(self) -> None:
+        """Begin another file where one is full, with what no crowd of lines may push out of sight."""
+        self._turned = self._acts.turn() or self._turned
+        if not self._turned:
+            return
+        for start in self._starts.values():
+            line = {"run": start.run, "playbook": start.playbook, "at_ms": start.began_ms, "acts": start.acts}
+            self._acts.write({"what": "run", **line, **_counted(start)}, sure=False)
+        for ask, run in self._served.items():
+            self._acts.write({"what": "served", "ask": ask, "run": run}, sure=False)
+        self._turned = False
+
     def _count(self, start: Start) -> None:
         known = self._starts.get(start.run)
-        self._starts[start.run] = replace(known, acts=known.acts + 1) if known else start
-        while len(self._starts) > STARTS_MAX:
-            self._starts.popitem(last=False)
+        if known is not None:
+            ask, by = (known.ask, known.by) if known.ask else (start.ask, start.by)
+            start = replace(known, acts=known.acts + start.acts, ask=ask, by=by)
+        self._starts[start.run] = start
+        if start.ask:
+            self._served[start.ask] = start.run
+        _shrink(self._starts, STARTS_MAX)
+        _shrink(self._served, SERVED_MAX)
 
     def _recall(self) -> tuple[str, ...]:
         """Count what was done before; name the steps of which nobody knows what became of them."""
         going: dict[Any, str] = {}
         for line in self._acts.each():
             key = line.get("id")
-            if line.get("what") == "intent":
-                going[key] = f"{line.get('playbook')}: {line.get('step')}"
-                if line.get("counts") and isinstance(line.get("run"), str):
-                    target = tuple(map(str, line.get("target", ())))
-                    self._count(
-                        Start(line["run"], str(line.get("playbook")), target, int(line.get("at_ms", 0)))
-                    )
-            else:
-                going.pop(key, None)
+            match line.get("what"):
+                case "intent":
+                    going[key] = f"{line.get('playbook')}: {line.get('step')}"
+                    if line.get("counts"):
+                        self._count(_start(line))
+                case "run":
+                    self._starts.pop(str(line.get("run")), None)
+                    self._count(_start(line))
+                case "served":
+                    self._served[str(line.get("ask"))] = str(line.get("run"))
+                case _:
+                    going.pop(key, None)
         for key in going:
             self._acts.write({"what": "unknown", "id": key}, sure=True)
         return tuple(going.values())
+
+
+def _counted(start: Start) -> dict[str, Any]:
+    """Return what is written of a run that counts, beside its name."""
+    approval = {"ask": start.ask, "by": start.by} if start.ask else {}
+    return {"target": start.target, "counts": True, **approval}
+
+
+def _start(line: dict[str, Any]) -> Start:
+    return Start(
+        str(line.get("run")),
+        str(line.get("playbook")),
+        tuple(map(str, line.get("target", ()))),
+        int(line.get("at_ms", 0)),
+        int(line.get("acts", 1)),
+        str(line.get("ask", "")),
+        tuple(map(str, line.get("by", ()))),
+    )
+
+
+def _shrink(each: OrderedDict[str, Any], most: int) -> None:
+    while len(each) > most:
+        each.popitem(last=False)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from model.grant import Grant
 from model.step import EVIDENCE_BYTES_MAX, STEP_TIMEOUT_S_MAX, Result, Step
 from remediations.hand_words import (
+    GRANTS_MAX,
     PART_CHARACTERS_MAX,
     VERSION,
     Alive,
@@ -20,6 +22,7 @@ from remediations.hand_words import (
     Request,
     Said,
     Stop,
+    fits,
     peer,
     receive,
     send,
@@ -59,9 +62,9 @@ class RemoteHand:
         self._since_boot_ms = since_boot_ms
         self._switch: KillSwitch | None = None
 
-    def of(self, playbook: str) -> Bound:
-        """Return what carries out the steps of one playbook."""
-        return Bound(self, playbook)
+    def of(self, playbook: str, grants: tuple[Grant, ...] = ()) -> Bound:
+        """Return what carries out the steps of one playbook; ``grants`` are what people said to the run."""
+        return Bound(self, playbook, tuple(filter(fits, grants))[:GRANTS_MAX])
 
     def halted(self) -> str:
         """Return the sentence of the hand's own kill switch, where that is known, or the empty text."""
@@ -88,7 +91,7 @@ class RemoteHand:
                 return str(lost)
         return ""
 
-    def carry_out(self, playbook: str, step: Step, stopped: Stopped, run: str, *, check: bool) -> Result:
+    def carry_out(self, bound: Bound, step: Step, stopped: Stopped, run: str, *, check: bool) -> Result:
         """Have one step taken; whatever goes wrong with it, or with the hand, is in the result."""
         because = stopped()
         if because:
@@ -102,7 +105,8 @@ class RemoteHand:
             talk = _Talk(end, self._monotonic, began_s)
             try:
                 once = self._greeted(talk)
-                talk.say(Request(VERSION, once, self._since_boot_ms(), playbook, run, step, check))
+                now_ms = self._since_boot_ms()
+                talk.say(Request(VERSION, once, now_ms, bound.playbook, run, step, check, bound.grants))
             except _Lost as lost:
                 return Result(ok=False, reason=f"the hand cannot be reached: {lost}")
             result = self._awaited(talk, stopped)
@@ -150,14 +154,15 @@ class RemoteHand:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The way to the hand for one playbook; used like a hand in this process."""
+    """The way to the hand for one playbook and its run's grants; used like a hand in this process."""
 
     hand: RemoteHand
     playbook: str
+    grants: tuple[Grant, ...] = ()
 
     def carry_out(self, step: Step, stopped: Stopped, run: str = "", *, check: bool = False) -> Result:
         """Have one step of the playbook taken; whatever goes wrong is in the result."""
-        return self.hand.carry_out(self.playbook, step, stopped, run, check=check)
+        return self.hand.carry_out(self, step, stopped, run, check=check)
 
 
 Word = Greeting | Said | Alive | Done

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.step import Result
-from remediations.allowed import Allowed, Start, changes, overdrawn, refusal
-from remediations.carrying import HIDDEN, CarriesOut
+from remediations.allowed import Allowed, changes, judged, refusal
+from remediations.carrying import CarriesOut
 from remediations.hand_book import HandBook
 from remediations.hand_words import (
     ALIVE_EVERY_S,
@@ -39,6 +39,7 @@ from remediations.hand_words import (
 )
 from remediations.kill_switch import KillSwitch
 from remediations.packing import Garbled, unpack
+from remediations.trace import HIDDEN
 
 CALLERS_MAX: Final = 16
 STEPS_AT_ONCE_MAX: Final = 8
@@ -212,12 +213,12 @@ class HandServer:
             return because
         if sum(one.job is not None for one in self._callers) >= STEPS_AT_ONCE_MAX:
             return f"{STEPS_AT_ONCE_MAX} steps are under way already"
-        allowance, start = self._allowed.each[asked.playbook], None
-        if changes(asked, allowance):
-            because = overdrawn(allowance, asked.run, self._around.book.starts(now_ms), now_ms)
-            if because:
-                return because
-            start = Start(asked.run, asked.playbook, allowance.target, now_ms)
+        start = None
+        if changes(asked, self._allowed.each[asked.playbook]):
+            verdict = judged(asked, self._allowed, self._around.book.past(now_ms), now_ms)
+            if verdict.because:
+                return verdict.because
+            start = verdict.start
         try:
             self._around.book.intend(
                 {"id": caller.once, "at_ms": now_ms, **_told(asked, self._allowed)}, start
@@ -318,9 +319,15 @@ def listening(path: Path, gid: int) -> socket.socket:
 def _told(asked: Request, allowed: Allowed) -> dict[str, Any]:
     allowance = allowed.each.get(asked.playbook)
     hidden = allowance is not None and asked.step in allowance.hidden
-    step = HIDDEN if hidden else str(asked.step)[:TEXT_CHARACTERS_MAX]
-    run = asked.run[:TEXT_CHARACTERS_MAX]
-    return {"playbook": asked.playbook[:TEXT_CHARACTERS_MAX], "run": run, "step": step, "check": asked.check}
+    told = {
+        "playbook": asked.playbook[:TEXT_CHARACTERS_MAX],
+        "run": asked.run[:TEXT_CHARACTERS_MAX],
+        "step": HIDDEN if hidden else str(asked.step)[:TEXT_CHARACTERS_MAX],
+        "check": asked.check,
+    }
+    # What is claimed; who is believed stands in "by".
+    claims = [f"{one.by} {'agrees' if one.yes else 'does not agree'} to {one.ask}" for one in asked.grants]
+    return {**told, "grants": claims} if claims else told
 
 
 def _try(end: socket.socket, word: object) -> bool:

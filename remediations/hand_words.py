@@ -13,15 +13,21 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from model.grant import Grant
+from model.misfit import Misfit
 from model.step import Result, Step
 from remediations.packing import Garbled, pack
 
-VERSION: Final = 1
+VERSION: Final = 2
 PACKET_BYTES_MAX: Final = 64 << 10
 PART_CHARACTERS_MAX: Final = 4096
 """Twelve bytes for each character at worst, so a part always fits into a packet."""
 VALID_MS: Final = 60_000
 ALIVE_EVERY_S: Final = 1.0
+GRANTS_MAX: Final = 8
+GRANT_BYTES_MAX: Final = 1024
+SPARE_BYTES: Final = 1024 + GRANTS_MAX * GRANT_BYTES_MAX
+"""What a request needs beside its step."""
 
 _CREDENTIALS: Final = struct.Struct("3i")
 
@@ -37,7 +43,7 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One step of a playbook; ``run`` is empty for a question.
+    """One step of a playbook; ``run`` is empty for a question, ``grants`` are what people said to the run.
 
     ``issued_ms`` counts from the start of the machine, sleep included, so that no clock which is set can
     make an old plan young (clock_gettime(2), CLOCK_BOOTTIME).
@@ -50,6 +56,13 @@ class Request:
     run: str
     step: Step
     check: bool
+    grants: tuple[Grant, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.grants) > GRANTS_MAX:
+            raise Misfit(f"a request carries more than {GRANTS_MAX} grants", "leave some out")
+        if not all(map(fits, self.grants)):
+            raise Misfit("a request carries a grant that nobody can have made", "leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,12 @@ class Done:
 
 class Closed(Exception):
     """The other side is gone."""
+
+
+def fits(grant: Grant) -> bool:
+    """Tell whether a grant can be sent: short, and of nothing but what can be read."""
+    texts = (grant.ask, grant.host, grant.playbook, grant.plan, grant.by, grant.seal)
+    return all(map(str.isprintable, texts)) and len(pack(grant)) <= GRANT_BYTES_MAX
 
 
 def send(end: socket.socket, word: object) -> None:

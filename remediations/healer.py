@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from model.alert import Alert, AlertState
@@ -18,18 +18,26 @@ from model.duration import Duration
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
 from model.plugin import Unplannable
-from model.step import HumanAct
-from remediations import guard
+from remediations import guard, hearing, telling
 from remediations import run as runs
+from remediations.approval import Ask, Stands, shown
+from remediations.asked import Ended
+from remediations.asking import Asking
 from remediations.attempt import Attempt
 from remediations.breaker import State
-from remediations.carrying import Errand, Hands, Reins, Undone, ask, carry, given, undo
+from remediations.carrying import Errand, Hands, Undone, carry, given, undo
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
+from remediations.choice import asked_once, choice
 from remediations.crew import Crew, Threads
+from remediations.halt import Halt
+from remediations.hearing import NOTHING_HEARD, Heard
 from remediations.journal import Journal, JournalLost
-from remediations.playbook import Mode, Never, Otherwise, Playbook, answering
-from remediations.question import Facts, Refused
+from remediations.playbook import Mode, Playbook, answering
+from remediations.question import SOON_MS, Facts, Refused
+from remediations.recovery import carried_before, taken_up
 from remediations.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
+from remediations.rungs import Rungs
+from remediations.shadows import Shadows
 from remediations.surroundings import Surroundings
 from remediations.tally import Tally
 from remediations.verify import judged
@@ -38,21 +46,7 @@ HISTORY_MS: Final = 7 * 24 * 3_600_000
 KEPT_MS: Final = 90 * 24 * 3_600_000
 TIDY_EVERY_MS: Final = 60_000
 JOURNAL_RETRY_MS: Final = 15_000
-PASSING_MAX_MS: Final = 5 * 60_000
-REST_S: Final = 0.1
-LEAVING: Final = "the agent is stopping"
 
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a worker heard before anything is begun: who is at work, and why the desk does not agree."""
-
-    human: HumanAct | None = None
-    at_work: HumanAct | None = None
-    lease: str = ""
-
-
-NOTHING_HEARD: Final = Heard()
 
 Job = Heard | Carried | Undone
 
@@ -69,13 +63,16 @@ class Healer:
         crew: Crew | None = None,
     ) -> None:
         self.tally = Tally()
-        self._playbooks = tuple(playbooks)
+        self.rungs = Rungs(playbooks, journal, around.host, around.now())
         self._journal = journal
         self._hands = hands
         self._around = around
         self._cases: dict[Labels, Case] = {}
+        self._asking = Asking(journal, around.host, around.people)
         self._crew = crew or Threads()
+        self._halt = Halt(around.stopped, self._crew, around.now)
         self._done: queue.SimpleQueue[tuple[Case, Future[Job]]] = queue.SimpleQueue()
+        self._shadows = Shadows(journal, hands, around, self._crew, self.facts, self.tally)
         self._ticked_ms = 0
         self._tidied_ms = 0
 
@@ -92,9 +89,11 @@ class Healer:
             case = self._cases[alert.labels] = Case(alert, now_ms)
         seen_again = case.alert.unknown_since_ms is not None and alert.unknown_since_ms is None
         case.alert, case.changed_ms = alert, now_ms
+        self._shadows.hear(alert, now_ms)
         if alert.state is not AlertState.FIRING:
             case.retry_at_ms = None
             case.resolved.set()
+            case.asked, case.approved = self._asking.withdrawn(case.asked, now_ms), False
         elif not case.busy and fresh:
             self._episode(case, now_ms)
         elif case.waits(now_ms) or (seen_again and not case.busy and case.retry_at_ms is not None):
@@ -110,18 +109,27 @@ class Healer:
                 self._verify(case, now_ms)
             elif case.waits(now_ms):
                 self._decide(case, now_ms)
+            if case.lets_go:
+                self._let_go(case)
+        self._climb(now_ms)
         if now_ms - self._tidied_ms >= TIDY_EVERY_MS:
             self._tidy(now_ms)
 
     def next_due_ms(self) -> int | None:
         """Return when ``tick`` is needed next, if no worker wakes it before."""
-        dues = (case.due_ms(self._ticked_ms) for case in self._cases.values())
+        dues = [case.due_ms(self._ticked_ms) for case in self._cases.values()]
+        dues.append(self._shadows.next_due_ms())
         return min((due for due in dues if due is not None), default=None)
 
     def remedy(self, labels: Labels) -> Remedy:
         """Return how the healing of an alert stands."""
         case = self._cases.get(labels)
         return case.remedy if case else Remedy()
+
+    def ask(self, labels: Labels) -> Ask | None:
+        """Return what people are asked about an alert just now."""
+        case = self._cases.get(labels)
+        return case.asked.ask if case and case.asked and case.waits_for_people else None
 
     def undecided(self, labels: Labels) -> bool:
         """Tell whether a worker asks the host just now what may be done about an alert."""
@@ -130,34 +138,40 @@ class Healer:
 
     def recover(self, now_ms: int) -> None:
         """Take up after a restart: unfinished runs are judged by their effect, no step is repeated."""
-        named: dict[str, Playbook] = {playbook.playbook: playbook for playbook in self._playbooks}
+        named: dict[str, Playbook] = {playbook.playbook: playbook for playbook in self.rungs.playbooks}
+        self._asking.recover()
         latest = {run.labels: run for run in self._journal.recent(now_ms - 2 * RECURRENCE_MS)}
         latest.update({run.labels: run for run in self._journal.unfinished()})
         for labels, run in latest.items():
             # Whether it still fires is for the rules to say; until they do, nothing new is begun for it.
             alert = Alert(labels, {}, AlertState.RESOLVED, 0.0, run.onset_ms, run.fired_ms)
             case = self._cases[labels] = Case(alert, now_ms, runs.remedy(run), named.get(run.playbook), run)
-            case.called = run.escalate
+            case.called, case.asked = run.escalate, self._asking.about(alert)
             if run.stage is not Stage.CLOSED:
                 self._take_up(case, run, now_ms)
-            elif case.retries:
+            if (case.retries or case.waits_for_people) and not case.busy:
                 case.retry_at_ms = now_ms
+        going = frozenset(labels for labels, case in self._cases.items() if case.busy)
+        self._aside(lambda: self._around.settle(going))
 
     def use(self, playbooks: Iterable[Playbook]) -> None:
         """Take other playbooks from now on; runs that are under way keep theirs."""
-        self._playbooks = tuple(playbooks)
+        self.rungs.use(playbooks, self._around.now())
 
     def close(self) -> None:
         """Let steps that are under way end, no longer than 5 s, and keep their runs for ``recover``."""
         self._crew.close()
 
     def _take_up(self, case: Case, run: Run, now_ms: int) -> None:
-        if case.playbook is None:
-            reason = f"{runs.RESTARTED}; its playbook is gone"
-            self._turn(case, runs.closed(run, Otherwise.ESCALATE, Outcome.FAILED, reason, now_ms))
-            return
-        self._turn(case, runs.recovered(run, now_ms))
-        self._await(case, now_ms)
+        """Go on with what the journal tells of a run: its undo, or the wait for its effect."""
+        steps, case.leases = self._journal.steps(run.id), 1
+        case.carried = carried_before(steps, case.playbook, self._around.host, now_ms)
+        if run.stage is not Stage.UNDOING:
+            gone = case.playbook is None
+            self._turn(case, taken_up(run, steps, case.carried, now_ms, gone=gone))
+        self._take_back(case)
+        if case.verifying:
+            self._await(case, now_ms)
 
     def _episode(self, case: Case, now_ms: int) -> None:
         """An alert fires anew: what fixed it before did not last, or it is a first time."""
@@ -168,6 +182,8 @@ class Healer:
         else:
             case.run, case.remedy = None, Remedy()
         case.called, case.passing_since_ms, case.refused_by = False, 0, ("", "")
+        self._asking.withdrawn(case.asked, now_ms)
+        case.asked, case.approved = self._asking.about(case.alert), False
         self._decide(case, now_ms)
 
     def _decide(self, case: Case, now_ms: int, heard: Heard | None = None) -> None:
@@ -175,33 +191,75 @@ class Healer:
         case.retry_at_ms = None
         if case.alert.state is not AlertState.FIRING:
             return
-        ladder = answering(self._playbooks, case.alert.labels)
-        if not ladder:
-            reason = f"no playbook answers to {case.alert.name}"
-            self._tell(
-                case, Remedy(Healing.NONE, reason=reason, escalate=True, onset_ms=case.alert.active_at_ms)
-            )
+        ladder = self._spoken(case, now_ms)
+        if case.waits_for_people and not self._answered(case, ladder, now_ms):
             return
-        asked, out = case.playbook if heard else None, list[Refused]()
-        for playbook in ladder:
-            if playbook.mode is not Mode.AUTO:
-                break
-            known = heard if playbook is asked else None
-            refused = self._refusal(case, playbook, known, now_ms)
-            if refused is None or not refused.lasting:
-                break
-            out.append(refused)
-        case.playbook = playbook
-        if len(out) == len(ladder):
-            self._refuse(case, playbook, _all_out(out), now_ms)
-        elif playbook.mode is not Mode.AUTO:
+        if not ladder:
+            self._tell(case, telling.unanswered(case))
+            return
+        about, askable = case.playbook if heard else None, self._asking.possible and not case.approved
+        chosen = choice(
+            filter(case.may_try, ladder),
+            lambda one: self._refusal(case, one, heard if one is about else None, now_ms),
+            askable=askable,
+        )
+        case.playbook = playbook = chosen.playbook
+        if chosen.refused is not None and not chosen.wanted:
+            self._refuse(case, playbook, chosen.refused, now_ms)
+            case.look_again_in_time()
+        elif not playbook.acts:
             self._propose(case, playbook, now_ms)
-        elif refused is not None:
-            self._refuse(case, playbook, _all_out([*out, refused]), now_ms)
-        elif known is None and self._questions(playbook):
-            self._listen(case, playbook)
+        elif playbook is not about and hearing.questions(playbook, self._around):
+            self._listen(case, playbook, begins=not chosen.wanted)
+        elif chosen.refused is not None:
+            self._ask(case, playbook, chosen.refused, now_ms)
         else:
             self._start(case, playbook, now_ms)
+
+    def _ask(self, case: Case, playbook: Playbook, refused: Refused, now_ms: int) -> None:
+        try:
+            case.asked = self._asking.ask(playbook, case.alert, refused.reason, now_ms)
+        except JournalLost as lost:
+            self._refuse(case, playbook, _lost(lost, now_ms), now_ms)
+            return
+        self.tally.refusals[playbook.playbook, refused.guard] += 1
+        self._answered(case, (playbook,), now_ms)
+
+    def _answered(self, case: Case, ladder: Sequence[Playbook], now_ms: int) -> bool:
+        """Hear what people answered to an open ask; tell whether that decides it, be it a yes or a no."""
+        assert case.asked is not None, "somebody was asked"
+        try:
+            case.asked, stands = self._asking.heard(case.asked, ladder, now_ms)
+        except JournalLost:
+            case.approved, case.retry_at_ms = False, now_ms + JOURNAL_RETRY_MS
+            return False
+        case.approved = stands.stands is Stands.ENOUGH
+        if stands.stands is Stands.WAITING:
+            case.retry_at_ms = now_ms + SOON_MS
+            case.playbook = next(one for one in ladder if one.playbook == case.asked.ask.playbook)
+            self._tell(case, telling.waiting(case, case.playbook, stands.sentence))
+        return stands.stands is not Stands.WAITING
+
+    def _spoken(self, case: Case, now_ms: int) -> tuple[Playbook, ...]:
+        """Return the playbooks that answer, in their order; of those that only observe nobody hears."""
+        each = answering(self.rungs.playbooks, case.alert.labels)
+        for one in each:
+            if one.mode is Mode.OBSERVE:
+                self._shadows.meet(one, case.alert, now_ms)
+        heard = (one for one in each if one.mode is not Mode.OBSERVE)
+        return tuple(sorted(heard, key=self.rungs.demoted))
+
+    def _climb(self, now_ms: int) -> None:
+        """Hear what the shadows have found, and who was reinstated; both may change what is told."""
+        changed = self.rungs.refresh(now_ms)
+        news = self._shadows.tick(now_ms)
+        for labels, case in tuple(self._cases.items()) if changed or news else ():
+            if case.busy or case.playbook is None or case.playbook.acts or case.waits_for_people:
+                continue
+            if case.playbook.playbook in changed:
+                self._decide(case, now_ms)
+            elif labels in news:
+                self._propose(case, case.playbook, now_ms)
 
     def _refusal(self, case: Case, playbook: Playbook, heard: Heard | None, now_ms: int) -> Refused | None:
         """Return why a playbook may not act, None where it may."""
@@ -211,93 +269,74 @@ class Healer:
         except Unplannable as wrong:
             return Refused(str(wrong), lasting=True, guard="unplannable")
         except JournalLost as lost:
-            return Refused(str(lost), now_ms + JOURNAL_RETRY_MS, guard="journal")
-        facts = self.facts(case.alert, now_ms, heard or NOTHING_HEARD)
+            return _lost(lost, now_ms)
+        facts = self.facts(case.alert, now_ms, heard or NOTHING_HEARD, approved=case.approved)
         verdict = guard.decide(playbook, case.alert, facts, history, now_ms)
-        return verdict if isinstance(verdict, Refused) else None
+        if not isinstance(verdict, Refused):
+            return None
+        return asked_once(verdict, case.asked) if verdict.approvable and case.asked else verdict
 
     def _history(self, playbook: Playbook, now_ms: int) -> tuple[Attempt, ...]:
         return self._journal.attempts(playbook.playbook, playbook.target, now_ms - HISTORY_MS)
 
-    def _questions(self, playbook: Playbook) -> bool:
-        """Tell whether somebody or something is to be asked before this playbook begins."""
-        around = self._around
-        asks = not playbook.read_only and (around.at_work is not None or around.lease is not None)
-        return asks or any(playbook.asks(around.host))
-
-    def _listen(self, case: Case, playbook: Playbook) -> None:
-        """Have a worker look whether somebody is at work, and ask the desk."""
-        questions, alert, around = playbook.asks(self._around.host), case.alert, self._around
+    def _listen(self, case: Case, playbook: Playbook, *, begins: bool) -> None:
+        """Have a worker look whether somebody is at work, and where it begins then, ask the desk."""
+        alert, around, hand = case.alert, self._around, self._hands.of(playbook.playbook)
 
         def listened() -> Heard:
-            hand = self._hands.of(playbook.playbook)
-            human = playbook.human(ask(questions, hand, self._halted))
-            heeds = Never.AT_WORK in playbook.guard.never_when
-            at_work = around.at_work() if heeds and around.at_work is not None else None
-            # A lease is not taken for what will surely be refused, and never left out of what may not be.
-            refused = at_work is not None or (human is not None and human.certain)
-            lease = "" if refused or around.lease is None else around.lease(playbook, alert)
-            return Heard(human, at_work, lease)
+            if begins:
+                return hearing.listened(playbook, alert, hand, around, self._halt.halted)
+            return hearing.looked(playbook, hand, around, self._halt.halted)
 
         case.asking = True
         self._submit(case, listened)
 
-    def facts(self, alert: Alert, now_ms: int, heard: Heard = NOTHING_HEARD) -> Facts:
+    def facts(
+        self, alert: Alert, now_ms: int, heard: Heard = NOTHING_HEARD, *, approved: bool = False
+    ) -> Facts:
         """Return what guards are told of this moment and this alert."""
-        at_work = [case for case in self._cases.values() if case.acting or case.undoing]
-        busy = {
-            thing: case.playbook.playbook
-            for case in self._cases.values()
-            if case.busy and case.playbook is not None
-            for thing in case.playbook.target
-        }
-        looking = sum(case.playbook is not None and case.playbook.read_only for case in at_work)
-        return Facts(
-            stopped=self._around.stopped(),
-            busy=busy,
-            under_way=len(at_work) - looking,
-            looking=looking,
-            human=heard.human,
-            at_work=heard.at_work,
-            holds=self._around.holds(),
-            pauses=self._around.pauses(),
-            sight=self._around.sight(alert, now_ms),
-            firing=[one.alert for one in self._cases.values() if one.alert.state is AlertState.FIRING],
-            watched=self._around.watched(),
-            lease=heard.lease,
-        )
+        return hearing.facts(self._cases.values(), self._around, alert, now_ms, heard, approved=approved)
 
     def breakers(self, now_ms: int) -> dict[str, State]:
         """Return how the breaker of each playbook stands; raises ``JournalLost``."""
         return {
             one.playbook: guard.breaker_of(one, self._history(one, now_ms), now_ms).state
-            for one in self._playbooks
+            for one in self.rungs.playbooks
         }
 
     def _start(self, case: Case, playbook: Playbook, now_ms: int) -> None:
         # Whoever was called for this episode stays called until it is fixed.
         run = replace(runs.begun(playbook, case.alert, now_ms), escalate=case.called)
         try:
+            if case.approved and case.asked is not None:
+                case.asked = self._asking.end(case.asked, Ended.USED, run.id, now_ms, run.id)
             self._journal.save(run)
         except JournalLost as lost:
-            self._refuse(
-                case, playbook, Refused(str(lost), now_ms + JOURNAL_RETRY_MS, guard="journal"), now_ms
-            )
+            self._refuse(case, playbook, _lost(lost, now_ms), now_ms)
             return
-        case.passing_since_ms = 0
+        if not playbook.read_only:
+            self._shadows.overtake(case.alert.labels)
+        case.passing_since_ms, case.approved = 0, False
         case.run, case.resolved = run, threading.Event()
-        reins = self._reins(case)
+        reins = self._halt.reins(case.resolved)
         errand = Errand(run.id, playbook, self._around.host, given(case.alert, self._around.host))
-        hand = self._hands.of(playbook.playbook)
+        hand = self._hands.of(playbook.playbook, case.grants)
         self._submit(case, lambda: carry(errand, hand, self._journal, reins))
         self._tell(case, runs.remedy(run))
-
-    def _reins(self, case: Case) -> Reins:
-        return Reins(self._halted, self._left, case.resolved.is_set, self._pause, self._around.now)
 
     def _submit(self, case: Case, work: Callable[[], Job]) -> None:
         job = self._crew.send(work)
         job.add_done_callback(lambda done: self._hand_in(case, done))
+
+    def _let_go(self, case: Case) -> None:
+        """Give back what was leased for a run that is over, or that never began."""
+        labels, leases = case.alert.labels, case.leases
+        case.leases = 0
+        self._aside(lambda: self._around.give_back(labels, leases))
+
+    def _aside(self, work: Callable[[], None]) -> None:
+        """Have a worker do what nobody waits for; a bug in it is logged where it is raised."""
+        self._crew.send(work).add_done_callback(lambda job: job.cancelled() or job.result())
 
     def _hand_in(self, case: Case, job: Future[Job]) -> None:
         """Called by a worker when it is done."""
@@ -312,14 +351,20 @@ class Healer:
             return
         if job.exception() is not None and run is not None and run.stage is Stage.ACTING:
             reason = f"a bug ended the run: {job.exception()!r}"
+            steps = self._journal.steps(run.id)
+            case.carried = carried_before(steps, playbook, self._around.host, now_ms)
             self._turn(case, runs.closed(run, playbook.otherwise, Outcome.FAILED, reason, now_ms))
+            self._take_back(case)
         done = job.result()
         if isinstance(done, Heard):
+            case.leases += done.leased
             self._decide(case, now_ms, done)
             return
         assert run is not None, "steps are only carried for a run"
         if isinstance(done, Undone):
-            case.undoing, case.carried = False, None
+            if self._crew.leaving and done.trouble:
+                return  # the next life goes on with it
+            case.carried = None
             self._turn(case, runs.undone(run, done.trouble))
         else:
             case.carried = done
@@ -354,22 +399,27 @@ class Healer:
 
     def _take_back(self, case: Case) -> None:
         """Undo what a run changed, where it did not help; that waits for no other run: it may end harm."""
-        run, done, reins = case.run, case.carried, self._reins(case)
-        if run is not None and done is not None and done.undo and case.failed:
-            case.undoing = True
-            hand = self._hands.of(run.playbook)
+        run, done, reins = case.run, case.carried, self._halt.reins(case.resolved)
+        if run is None or done is None or not case.undoing:
+            return
+        if not done.undo:
+            case.carried = None
+            self._turn(case, runs.undone(run, "; ".join(done.lost)))
+        else:
+            hand = self._hands.of(run.playbook, case.grants)
             self._submit(case, lambda: undo(run.id, done, hand, self._journal, reins))
 
     def _propose(self, case: Case, playbook: Playbook, now_ms: int) -> None:
+        if case.failed and case.run is not None and case.run.playbook == playbook.playbook:
+            return  # what it did is told, and that it only proposes now
         try:
-            planned = playbook.plan(self._around.host)
+            steps = shown(playbook, self._around.host)
         except Unplannable as wrong:
             self._refuse(case, playbook, Refused(str(wrong), guard="unplannable"), now_ms)
             return
-        steps = "; ".join(str(one.step) for one in planned)
-        word = "observes" if playbook.mode is Mode.OBSERVE else "proposes"
-        reason = f"{playbook.playbook} only {word}; it would {steps}"[:REASON_CHARACTERS_MAX]
-        self._tell(case, self._standing(case, playbook, Healing.PROPOSED, reason))
+        known = self._shadows.meet(playbook, case.alert, now_ms)
+        reason = self.rungs.told(playbook, known, steps, now_ms)
+        self._tell(case, telling.standing(case, playbook, Healing.PROPOSED, reason))
 
     def _refuse(self, case: Case, playbook: Playbook, refused: Refused, now_ms: int) -> None:
         """Say why nothing is done; what lasts is added to what a run of this episode has said already."""
@@ -379,38 +429,26 @@ class Healer:
             self.tally.refusals[case.refused_by] += 1
         if refused.passing:
             case.passing_since_ms = case.passing_since_ms or now_ms
-        if case.failed and case.run is not None:
-            if refused.lasting:
-                reason = f"{case.run.reason}; {refused.reason}"[:REASON_CHARACTERS_MAX]
-                self._tell(case, replace(runs.remedy(case.run), reason=reason))
-            return
-        status, reason = Outcome.SKIPPED, refused.reason
-        if case.run is not None and case.run.outcome is Outcome.RECURRED:
-            status, reason = Outcome.RECURRED, f"{case.run.reason}; {reason}"
-        standing = self._standing(case, playbook, status, reason[:REASON_CHARACTERS_MAX])
-        lasts = not refused.planned and now_ms - case.passing_since_ms >= PASSING_MAX_MS
-        self._tell(case, replace(standing, escalate=standing.escalate and (lasts or not refused.passing)))
-
-    def _standing(self, case: Case, playbook: Playbook, status: Healing | Outcome, reason: str) -> Remedy:
-        return Remedy(
-            status,
-            playbook.playbook,
-            run=case.run.id if case.run else "",
-            reason=reason,
-            escalate=playbook.otherwise is Otherwise.ESCALATE,
-            onset_ms=case.alert.active_at_ms,
-        )
+        remedy = telling.refused(case, playbook, refused, now_ms)
+        if remedy is not None:
+            self._tell(case, remedy)
 
     def _turn(self, case: Case, run: Run) -> None:
         """Let a run stand differently, on disk first; a lost journal keeps nobody from hearing of it."""
+        run = runs.undoing(run, case.carried)
+        ended = run.outcome if case.run is None or run.outcome is not case.run.outcome else None
+        if ended is Outcome.HARMFUL:
+            self.rungs.demote(run, run.ended_ms)
         try:
             self._journal.save(run)
         except JournalLost as lost:
             run = replace(run, reason=f"{run.reason}; {lost}"[:REASON_CHARACTERS_MAX])
-        if run.outcome and (case.run is None or run.outcome is not case.run.outcome):
-            self.tally.runs[run.playbook, run.outcome.value] += 1
-        case.run = run
-        self._tell(case, runs.remedy(run))
+        if ended:
+            self.tally.runs[run.playbook, ended.value] += 1
+        case.run, remedy = run, runs.remedy(run)
+        earned = self.rungs.earned(run.playbook, run.ended_ms) if ended is Outcome.FIXED else ""
+        told = f"{remedy.reason}; {earned}"[:REASON_CHARACTERS_MAX] if earned else remedy.reason
+        self._tell(case, replace(remedy, reason=told))
 
     def _tell(self, case: Case, remedy: Remedy) -> None:
         """Say how it stands; whoever was called for an episode stays called until it is over."""
@@ -422,30 +460,16 @@ class Healer:
             case.remedy = remedy
             self._around.on_change()
 
-    def _halted(self) -> str:
-        return self._around.stopped() or (LEAVING if self._crew.ending else "")
-
-    def _left(self) -> str:
-        return LEAVING if self._crew.leaving else ""
-
-    def _pause(self, wait_s: float) -> None:
-        """Let a worker wait, and hear of a reason to end at least every 100 ms."""
-        while wait_s > 0 and not self._halted() and not self._left():
-            self._crew.rest(min(wait_s, REST_S))
-            wait_s -= REST_S
-
     def _tidy(self, now_ms: int) -> None:
         self._tidied_ms = now_ms
         for labels in [labels for labels, case in self._cases.items() if case.over(now_ms)]:
             del self._cases[labels]
         try:
+            self._asking.tidy(now_ms)
             self._journal.forget(now_ms - KEPT_MS)
         except JournalLost:
             return  # the next run that is to be written says so
 
 
-def _all_out(refusals: Sequence[Refused]) -> Refused:
-    """Return the last of these, which tells of all; asked again when the first of them may have changed."""
-    retries = [one.retry_at_ms for one in refusals if one.retry_at_ms is not None]
-    reason = "; ".join(one.reason for one in refusals)
-    return replace(refusals[-1], reason=reason, retry_at_ms=min(retries, default=None))
+def _lost(lost: JournalLost, now_ms: int) -> Refused:
+    return Refused(str(lost), now_ms + JOURNAL_RETRY_MS, guard="journal")

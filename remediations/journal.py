@@ -11,14 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from model.grant import Grant
 from model.labels import Labels
 from model.outcome import Outcome
 from model.step import Result
+from remediations import asked, shown
+from remediations.approval import Ask
+from remediations.asked import Asked, Ended
 from remediations.attempt import Attempt
 from remediations.audit import FIRST, About, Entry, digest
+from remediations.ladder import Demotion
+from remediations.playbook import Mode
+from remediations.proposal import Proposal
 from remediations.run import Run, Stage
+from remediations.trace import NOTHING
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 TEXT_CHARACTERS_MAX: Final = 1 << 20
 ATTEMPTS_MAX: Final = 10_000
 RUNS_SHOWN_MAX: Final = 1_000
@@ -48,13 +56,19 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at_ms);
 """
+_UNDO: Final = """
+ALTER TABLE runs ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE steps ADD COLUMN trace TEXT NOT NULL DEFAULT '?';
+"""
+_UPGRADES: Final = (_SCHEMA, _AUDIT, _UNDO + asked.TABLES + shown.TABLES)
+"""What brings a file from each version to the next."""
 _SAVE: Final = (
-    "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET"
     " stage = excluded.stage, acted_ms = excluded.acted_ms, done_ms = excluded.done_ms,"
     " healed_ms = excluded.healed_ms, verified_ms = excluded.verified_ms, ended_ms = excluded.ended_ms,"
     " outcome = excluded.outcome, reason = excluded.reason, trouble = excluded.trouble,"
-    " escalate = excluded.escalate"
+    " escalate = excluded.escalate, notes = excluded.notes"
 )
 
 
@@ -64,25 +78,35 @@ class JournalLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step as it stands in the journal; ``result`` is None while it is not known what came of it."""
+    """One step as it stands in the journal; ``result`` is None while it is not known what came of it.
+
+    ``trace`` tells how it is taken back.
+    """
 
     number: int
     step: str
     began_ms: int
     ended_ms: int | None
     result: Result | None
+    trace: str = NOTHING
 
 
 class Journal:
-    """The journal's file, used from any thread; each write is on disk when its call returns."""
+    """The journal's file, used from any thread; each write is on disk when its call returns.
 
-    def __init__(self, file: Path) -> None:
+    With ``reading`` it must be there, and nothing of it is written.
+    """
+
+    def __init__(self, file: Path, *, reading: bool = False) -> None:
         self._lock = threading.Lock()
+        name = f"{file.absolute().as_uri()}?mode=ro" if reading else str(file)
         with _told(f"the journal {file} cannot be opened"):
-            self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
+            self._connection = sqlite3.connect(
+                name, uri=reading, isolation_level=None, check_same_thread=False, timeout=5
+            )
         try:
             with _told(f"the journal {file} cannot be opened"):
-                self._prepare(file)
+                self._prepare(file, reading=reading)
         except JournalLost:
             self._connection.close()
             raise
@@ -110,14 +134,15 @@ class Journal:
             _SAVE,
             (run.id, run.playbook, json.dumps(run.target), labels, run.fired_ms, run.onset_ms, run.started_ms,
              run.stage, run.acted_ms, run.done_ms, run.healed_ms, run.verified_ms, run.ended_ms, run.outcome,
-             _capped(run.reason), _capped(run.trouble), run.escalate),
+             _capped(run.reason), _capped(run.trouble), run.escalate, json.dumps(run.notes)),
         )  # fmt: skip
 
-    def intend(self, run: str, number: int, step: str, now_ms: int) -> None:
-        """Write that a step is about to be taken."""
-        about = About("intent", run, {"number": number, "step": _capped(step)})
-        row = (run, number, _capped(step), now_ms)
-        self._act(now_ms, about, "INSERT INTO steps (run, number, step, began_ms) VALUES (?, ?, ?, ?)", row)
+    def intend(self, run: str, number: int, step: str, now_ms: int, trace: str = NOTHING) -> None:
+        """Write that a step is about to be taken, and how it is taken back."""
+        about = About("intent", run, {"number": number, "step": _capped(step), "trace": trace})
+        row = (run, number, _capped(step), now_ms, trace)
+        statement = "INSERT INTO steps (run, number, step, began_ms, trace) VALUES (?, ?, ?, ?, ?)"
+        self._act(now_ms, about, statement, row)
 
     def note(self, run: str, number: int, result: Result, now_ms: int) -> None:
         """Write what came of a step."""
@@ -157,15 +182,97 @@ class Journal:
     def steps(self, run: str) -> tuple[StepRecord, ...]:
         """Return the steps of a run in their order."""
         rows = self._read(
-            "SELECT number, step, began_ms, ended_ms, ok, rc, signal, duration_ms, reason, output FROM steps"
-            " WHERE run = ? ORDER BY number",
+            "SELECT number, step, began_ms, ended_ms, ok, rc, signal, duration_ms, reason, output, trace"
+            " FROM steps WHERE run = ? ORDER BY number",
             (run,),
         )
         return tuple(_step(row) for row in rows)
 
+    def ask(self, ask: Ask, now_ms: int) -> None:
+        """Write that people are asked."""
+        row = (ask.id, ask.asked_ms, asked.said(ask))
+        about = About("approval", "", {"what": "asked", **asked.fact(ask), "because": _capped(ask.because)})
+        self._act(now_ms, about, "INSERT INTO asks VALUES (?, ?, ?, NULL, '')", row)
+
+    def answer(self, ask: Ask, grant: Grant, now_ms: int) -> None:
+        """Write what a person answered."""
+        what = "granted" if grant.yes else "denied"
+        about = About("approval", "", {"what": what, **asked.fact(ask), "by": grant.by, "at_ms": grant.at_ms})
+        row = (ask.id, grant.by, asked.word(grant))
+        self._act(now_ms, about, "INSERT OR IGNORE INTO grants VALUES (?, ?, ?)", row)
+
+    def end_ask(self, ask: Ask, ended: Ended, word: str, now_ms: int, run: str = "") -> None:
+        """Write how an ask ended; ``run`` is the one that it let begin."""
+        about = About("approval", run, {"what": ended.value, **asked.fact(ask), "word": _capped(word)})
+        row = (ended.value, _capped(word), ask.id)
+        self._act(now_ms, about, "UPDATE asks SET ended = ?, word = ? WHERE id = ?", row)
+
+    def asks(self) -> tuple[Asked, ...]:
+        """Return what people were asked, oldest first, at most the 1 000 newest."""
+        query = "SELECT said, ended, word FROM asks ORDER BY asked_ms DESC LIMIT ?"
+        return tuple(map(self._asked, reversed(self._read(query, (asked.ASKS_MAX,)))))
+
+    def _asked(self, row: tuple[Any, ...]) -> Asked:
+        said, ended, word = row
+        ask = asked.ask_of(said)
+        answers = self._read("SELECT said FROM grants WHERE ask = ? LIMIT ?", (ask.id, asked.ANSWERS_MAX))
+        grants = (asked.grant_of(one) for (one,) in answers)
+        known = tuple(one for one in grants if one is not None)
+        return Asked(ask, Ended(ended) if ended else None, word, known)
+
+    def propose(self, proposals: Iterable[Proposal]) -> None:
+        """Write how these proposals stand, all at once."""
+        with self._transaction():
+            self._connection.executemany(shown.PROPOSE, map(shown.row, proposals))
+
+    def proposal(self, name: str) -> Proposal | None:
+        """Return the proposal of this id, or None."""
+        rows = self._read("SELECT * FROM proposals WHERE id = ?", (name,))
+        return shown.proposal(rows[0]) if rows else None
+
+    def proposals(self, playbook: str, since_ms: int) -> tuple[Proposal, ...]:
+        """Return a playbook's proposals since then, oldest first, at most the 200 newest."""
+        query = "SELECT * FROM proposals WHERE playbook = ? AND met_ms >= ? ORDER BY met_ms DESC LIMIT ?"
+        rows = self._read(query, (playbook, since_ms, shown.PROPOSALS_MAX))
+        return tuple(map(shown.proposal, reversed(rows)))
+
+    def would(self, playbook: str, since_ms: int) -> dict[str, int]:
+        """Return when a playbook would have begun since then, by the proposal, for the 200 newest."""
+        query = "SELECT id, would_ms FROM proposals WHERE playbook = ? AND met_ms >= ? AND would_ms > 0"
+        rows = self._read(f"{query} ORDER BY met_ms DESC LIMIT ?", (playbook, since_ms, shown.PROPOSALS_MAX))
+        return dict(rows)
+
+    def stand(self, playbook: str, edition: str, mode: Mode, now_ms: int) -> None:
+        """Write on which rung an edition of a playbook stands; from now on, unless it stood there already."""
+        self._write(shown.STAND, (playbook, edition, mode, now_ms))
+
+    def stands_since(self, playbook: str, edition: str, mode: Mode) -> int | None:
+        """Return since when an edition of a playbook has stood on a rung, None where it does not."""
+        query = "SELECT since_ms FROM rungs WHERE playbook = ? AND edition = ? AND mode = ?"
+        rows = self._read(query, (playbook, edition, mode))
+        return int(rows[0][0]) if rows else None
+
+    def demote(self, demotion: Demotion) -> None:
+        """Write that a playbook only proposes from now on; the first demotion stands until it is lifted."""
+        row = (demotion.playbook, demotion.run, demotion.at_ms, _capped(demotion.reason))
+        self._act(demotion.at_ms, About("demotion", demotion.run, shown.fact(demotion)), shown.DEMOTE, row)
+
+    def demotions(self) -> dict[str, Demotion]:
+        """Return the demotions that hold, by playbook."""
+        rows = self._read("SELECT playbook, run, at_ms, reason FROM demotions ORDER BY playbook", ())
+        return {row[0]: Demotion(*row) for row in rows}
+
+    def reinstate(self, demotion: Demotion, who: str, why: str, now_ms: int) -> None:
+        """Lift a demotion, and write who did so and why."""
+        fact = {**shown.fact(demotion), "by": _capped(who), "because": _capped(why)}
+        about = About("reinstatement", demotion.run, fact)
+        self._act(now_ms, about, "DELETE FROM demotions WHERE playbook = ?", (demotion.playbook,))
+
     def forget(self, before_ms: int) -> int:
         """Delete the closed runs that were started before then; return how many."""
         self._write("DELETE FROM audit WHERE at_ms < ?", (before_ms,))
+        self._write("DELETE FROM asks WHERE asked_ms < ?", (before_ms,))
+        self._write("DELETE FROM proposals WHERE met_ms < ?", (before_ms,))
         return self._write("DELETE FROM runs WHERE started_ms < ? AND stage = ?", (before_ms, Stage.CLOSED))
 
     def audit(self, after: int = 0) -> tuple[Entry, ...]:
@@ -180,21 +287,22 @@ class Journal:
         with self._transaction():
             self._chain(about, now_ms)
 
-    def _prepare(self, file: Path) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
+    def _prepare(self, file: Path, *, reading: bool) -> None:
+        if not reading:
+            self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             sentence = f"the journal {file} was written by a newer release (schema {version})"
             raise JournalLost(f"{sentence}; start that release, or move the file away")
-        if version == 0:
+        if version < SCHEMA_VERSION and reading:
+            sentence = f"the journal {file} was written by an older release (schema {version})"
+            raise JournalLost(f"{sentence}; start the agent of this release once")
+        if version < SCHEMA_VERSION:
+            upgrades = "".join(_UPGRADES[version:])
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} {_AUDIT} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-        elif version == 1:
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_AUDIT} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {upgrades} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
 
     def _act(self, now_ms: int, about: About, statement: str, values: tuple[object, ...]) -> None:
@@ -242,7 +350,9 @@ def _told(sentence: str) -> Iterator[None]:
 
 
 def _capped(text: str) -> str:
-    return text[:TEXT_CHARACTERS_MAX]
+    """Return a text as the file takes it; the name of a file or of a process may be no text."""
+    cut = text[:TEXT_CHARACTERS_MAX]
+    return cut if cut.isascii() else cut.encode(errors="replace").decode()
 
 
 def _told_of(result: Result) -> dict[str, object]:
@@ -259,9 +369,8 @@ def _told_of(result: Result) -> dict[str, object]:
 
 def _run(row: tuple[Any, ...]) -> Run:
     name, playbook, target, labels, *rest = row
-    fired, onset, started, stage, acted, done, healed, verified, ended, outcome, reason, trouble, escalate = (
-        rest
-    )
+    (fired, onset, started, stage, acted, done, healed, verified, ended, outcome, reason, trouble, escalate,
+     notes) = rest  # fmt: skip
     return Run(
         id=name,
         playbook=playbook,
@@ -280,12 +389,13 @@ def _run(row: tuple[Any, ...]) -> Run:
         reason=reason,
         trouble=trouble,
         escalate=bool(escalate),
+        notes=tuple(json.loads(notes)),
     )
 
 
 def _step(row: tuple[Any, ...]) -> StepRecord:
-    number, step, began, ended, ok, rc, signal, duration, reason, output = row
+    number, step, began, ended, ok, rc, signal, duration, reason, output, trace = row
     result = None
     if ok is not None:
         result = Result(bool(ok), reason, output, rc=rc, signal=signal, duration_ms=duration)
-    return StepRecord(number, step, began, ended, result)
+    return StepRecord(number, step, began, ended, result, trace)

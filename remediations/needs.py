@@ -7,7 +7,7 @@ that is all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -122,14 +122,21 @@ def _package(_step: object) -> Needs:
     return Needs(_INSTALL, ("/",), Network.ANY, ("RestrictSUIDSGID=no",), ("apt-get",))
 
 
+def _purge(step: object) -> Needs:
+    """Which kernels there are, dpkg says."""
+    package = _package(step)
+    return replace(package, inside=(*package.inside, "dpkg-query"))
+
+
 def _release(step: deed.ReleaseDeleted) -> Needs:
     program = _program(step.argv)
     return Needs((*program.capabilities, _READ, _SEE), network=program.network, inside=program.inside)
 
 
-def _mount(_step: object) -> Needs:
+def _mount(step: deed.Mount) -> Needs:
     """What is mounted in a mount namespace of the hand's own, nobody else would see."""
-    return Needs(("CAP_SYS_ADMIN", _READ), ("/",), settings=UNSEEN_MOUNTS, inside=("mount",))
+    program = "umount" if step.state == "unmounted" else "mount"
+    return Needs(("CAP_SYS_ADMIN", _READ), ("/",), settings=UNSEEN_MOUNTS, inside=(program,))
 
 
 def _file(step: deed.WriteFile | deed.EditLine) -> Needs:
@@ -160,13 +167,12 @@ NEEDS: Final[Mapping[type, Callable[[Any], Needs]]] = {
     deed.WriteFile: _file,
     deed.EditLine: _file,
     deed.RestoreFile: lambda step: _replaced(step.path, ()),
-    deed.PurgeKernels: _package,
+    deed.PurgeKernels: _purge,
     deed.SignalProcess: _signal,
     deed.BringContainer: lambda _: Needs((_WRITE,)),
     deed.StepClock: _step_clock,
     deed.SetKernel: _kernel,
     deed.RestoreKernel: _kernel,
-    deed.LookAtLocks: lambda _: Needs((_READ,)),
     deed.UpgradePackage: _package,
     deed.CallHttp: lambda _: Needs(network=Network.ANY),
     deed.RenewCertificate: _certificate,

@@ -22,6 +22,9 @@ from remediations.task import GIVEN, NESTING_MAX, TASKS_MAX, Task, Tasks, Turn
 
 VERIFY_MAX: Final = Duration(24 * 3_600_000)
 RUNS_AT_ONCE_MAX: Final = 4
+PROMOTE_AFTER_MAX: Final = 100
+APPROVAL_MAX: Final = Duration(24 * 3_600_000)
+PEOPLE_MAX: Final = 5
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHARE: Final = re.compile(r"([1-9][0-9]?|100)%|[1-9][0-9]{0,3}")
@@ -45,16 +48,8 @@ class Mode(StrEnum):
 
     OBSERVE = "observe"
     PROPOSE = "propose"
+    APPROVE = "approve"
     AUTO = "auto"
-
-    @classmethod
-    def parse(cls, text: str) -> Mode:
-        """Refuse ``approve``: nobody could give the approval yet, so it would wait for ever."""
-        if text == "approve":
-            raise Misfit("approvals are not there yet", "write propose, or auto once you trust the playbook")
-        if text not in set(cls):
-            raise Misfit(f"expected one of {', '.join(cls)}, got {text[:40]!r}", "write one of them")
-        return cls(text)
 
 
 class Never(StrEnum):
@@ -87,6 +82,33 @@ class Share(str):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalTerms:
+    """How many different people must approve a run, and for how long they are waited for.
+
+    Left out, ``by`` is what the mode and the risk of the steps ask for. ``by: 0`` lets a playbook do by
+    itself what cannot be undone; ``because`` says why that is right.
+    """
+
+    within: Duration = seconds(15 * 60)
+    by: int | None = None
+    because: str = ""
+
+    def __post_init__(self) -> None:
+        if not seconds(1) <= self.within <= APPROVAL_MAX:
+            raise Misfit(
+                f"an approval is waited for from 1s to {APPROVAL_MAX}", "write within: 15m", key="within"
+            )
+        if self.by is not None and not 0 <= self.by <= PEOPLE_MAX:
+            raise Misfit(f"a run is approved by 0 to {PEOPLE_MAX} people", "write by: 1", key="by")
+        if self.by == 0 and not self.because.strip():
+            cure = 'write because: "..." with the reason beside it'
+            raise Misfit("by: 0 lets it do what cannot be undone, and does not say why", cure, key="by")
+        if self.by != 0 and self.because:
+            cure = "leave it out, or write by: 0"
+            raise Misfit("because says why nobody must approve, and somebody must", cure, key="because")
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """What must hold before a playbook acts; every guard is on unless it is written otherwise.
 
@@ -101,6 +123,7 @@ class Guard:
     never_when: tuple[Never, ...] = tuple(Never)
     unless: tuple[Matchers, ...] = ()
     breaker: BreakerTerms = USUAL
+    approval: ApprovalTerms = ApprovalTerms()
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_once <= RUNS_AT_ONCE_MAX:
@@ -166,7 +189,10 @@ class Planned:
 class Playbook:
     """A promise: on which alerts, what, how often, how proved, what otherwise.
 
-    ``tasks`` are all of ``steps``, those of blocks as well; ``target`` is what their actions touch, sorted.
+    ``promote_after`` is how often in a row it must have done well before the next mode is suggested: clean
+    proposals while it observes or proposes, and then only once it was watched for 24h or would have begun 20
+    times, whichever comes first; runs that helped while it needs approval. ``tasks`` are all of ``steps``,
+    those of blocks as well; ``target`` is what their actions touch, sorted.
     """
 
     playbook: Name
@@ -177,6 +203,7 @@ class Playbook:
     mode: Mode = Mode.PROPOSE
     guard: Guard = Guard()
     otherwise: Otherwise = Otherwise.ESCALATE
+    promote_after: int = 5
     place: Place = field(default=NOWHERE, compare=False)
     tasks: tuple[Task, ...] = field(init=False, compare=False, repr=False)
     target: tuple[str, ...] = field(init=False, compare=False, repr=False)
@@ -200,11 +227,24 @@ class Playbook:
         if self.verify is None and not self.read_only:
             cure = "add verify: {within: 2m, hold: 20s}, with an expr if the alert's own is not enough"
             raise Misfit("a playbook that changes something needs verify", cure)
+        if not 1 <= self.promote_after <= PROMOTE_AFTER_MAX:
+            sentence = f"a promotion is suggested after 1 to {PROMOTE_AFTER_MAX} good turns"
+            raise Misfit(sentence, "write promote_after: 5", key="promote_after")
 
     @property
     def read_only(self) -> bool:
         """Whether it only looks."""
         return all(task.action.risk is Risk.READ_ONLY for task in self.tasks)
+
+    @property
+    def acts(self) -> bool:
+        """Whether it may act, be it once people have approved."""
+        return self.mode in (Mode.APPROVE, Mode.AUTO)
+
+    @property
+    def irreversible(self) -> bool:
+        """Whether any step of it cannot be taken back."""
+        return any(task.action.risk is Risk.IRREVERSIBLE for task in self.tasks)
 
     def _touched(self) -> tuple[str, ...]:
         touched = (task.action.touches(turn.options) for task, turn in self._turns())
@@ -240,10 +280,20 @@ class Playbook:
 def load_playbook(data: bytes, file: str) -> Playbook:
     """Return the playbook of a file, or raise ``Rejected`` with every mistake in it."""
     playbook = decode(data, file, Playbook)
-    strangers = tuple(playbook.steps.strangers(GIVEN))
-    if strangers:
-        raise Rejected(strangers)
+    problems = (*playbook.steps.strangers(GIVEN), *_unapproved(playbook))
+    if problems:
+        raise Rejected(problems)
     return playbook
+
+
+def _unapproved(playbook: Playbook) -> Iterator[Problem]:
+    """Yield where fewer people are to approve than the mode means, or than what it risks allows."""
+    by, share = playbook.guard.approval.by, playbook.guard.hosts_at_once
+    if by == 0 and playbook.mode is Mode.APPROVE:
+        yield Problem(playbook.place, "mode: approve and by: 0 contradict each other", "write mode: auto")
+    if by in (0, 1) and playbook.irreversible and share not in (None, "1"):
+        sentence = "what cannot be undone on several hosts at once is approved by two people"
+        yield Problem(playbook.place, sentence, "write by: 2, or hosts_at_once: 1")
 
 
 def together(playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:

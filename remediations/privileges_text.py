@@ -9,6 +9,7 @@ from itertools import dropwhile
 from typing import Any, Final
 
 from remediations.allowed import Allowance
+from remediations.approval import people
 from remediations.executable import found
 from remediations.needs import Network
 from remediations.playbook import Mode
@@ -17,16 +18,18 @@ from remediations.privileges import Privileges
 # What sudoers(5) and its patterns (fnmatch(3)) read as more than the character itself.
 _SPECIAL: Final = re.compile(r"([,:=#*?\[\]!^])")
 _WORD: Final = re.compile(r"[!-\[\]-~]+")
+WORDS_CHARACTERS_MAX: Final = 8_000
+"""How much of a step's words is printed: enough for every statement that an action brings with it."""
+
 _PROGRAM: Final = re.compile(r"/[A-Za-z0-9._/+@-]+")
 _POLKIT_VERBS: Final = (
     "start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "reload-or-try-restart",
     "reset-failed", "kill",
 )  # fmt: skip
 
-_MODES: Final[Mapping[Mode, str]] = {
+_IDLE: Final[Mapping[Mode, str]] = {
     Mode.OBSERVE: "only looks",
-    Mode.PROPOSE: "acts after a person has approved",
-    Mode.AUTO: "acts by itself",
+    Mode.PROPOSE: "only says what it would do",
 }
 
 
@@ -110,6 +113,22 @@ def systemd(given: Privileges, _user: str) -> str:
     return _text(lines)
 
 
+def approvals(given: Privileges, user: str) -> str:
+    """Return which playbooks wait for people, and what the hand needs to know their word."""
+    each = sorted(given.allowed.each.items())
+    waiting = {name: one.approval for name, one in each if one.approval and one.mode not in _IDLE}
+    if not waiting:
+        return "No playbook needs approval, but for a run beyond a budget that latches.\n"
+    lines = [
+        f"{name} changes nothing before {people(count)} agreed to the run" for name, count in waiting.items()
+    ]
+    lines += [
+        f"The hand knows their word by the approval key, which root and the desk can read and {user} cannot;",
+        "without it these playbooks change nothing. Make one with: openssl rand -hex 32",
+    ]
+    return _text(lines)
+
+
 def as_json(given: Privileges, user: str) -> str:
     """Return everything as one JSON object."""
     content = {
@@ -132,11 +151,16 @@ def text(given: Privileges, user: str) -> str:
     """Return everything for people: the list of what is allowed first, then the rules."""
     lines: list[str] = ["== What the hand may be asked for"]
     for name, one in sorted(given.allowed.each.items()):
-        lines += ["", f"{name} ({_MODES.get(one.mode, str(one.mode))}; at most {one.budgets})", *_steps(one)]
+        lines += ["", f"{name} ({_how(one)}; at most {one.budgets})", *_steps(one)]
     lines += [f"\nnothing for {_harmless(sentence)}" for sentence in given.allowed.without]
     if not given.allowed.each:
         lines.append("\nnothing: no playbook is enabled")
-    for title, form in (("sudo", sudoers), ("polkit", polkit), ("systemd", systemd)):
+    for title, form in (
+        ("approvals", approvals),
+        ("sudo", sudoers),
+        ("polkit", polkit),
+        ("systemd", systemd),
+    ):
         lines += ["", f"== {title}", "", form(given, user).rstrip("\n")]
     return _text(lines)
 
@@ -155,9 +179,16 @@ def _steps(one: Allowance) -> Iterator[str]:
     yield from (f"  acts:  {_harmless(str(step))}" for step in sorted(one.acts, key=str))
 
 
+def _how(one: Allowance) -> str:
+    if one.mode in _IDLE:
+        return _IDLE[one.mode]
+    return f"acts once {people(one.approval)} approved" if one.approval else "acts by itself"
+
+
 def _allowance(one: Allowance) -> dict[str, Any]:
     return {
         "mode": one.mode,
+        "approval": one.approval,
         "target": list(one.target),
         "looks": sorted(map(str, one.looks)),
         "acts": sorted(map(str, one.acts)),
@@ -167,8 +198,9 @@ def _allowance(one: Allowance) -> dict[str, Any]:
 
 
 def _harmless(words: str) -> str:
-    """Keep a comment a comment."""
-    return "".join(c if c.isprintable() else "?" for c in words)[:1000]
+    """Keep a comment a comment; what is cut is seen to be cut."""
+    shown = "".join(c if c.isprintable() else "?" for c in words[:WORDS_CHARACTERS_MAX])
+    return shown if len(words) <= WORDS_CHARACTERS_MAX else f"{shown}..."
 
 
 def _quoted(word: str) -> str:

@@ -29,7 +29,8 @@ class Refused:
 
     ``passing`` means that it should be over soon, so that nobody is called unless it lasts, and ``planned``
     that nobody is called however long it does. ``lasting`` says that this playbook is out for so long that
-    the next one which answers may be tried. ``guard`` is the one that refused.
+    the next one which answers may be tried. ``approvable`` says that nothing is missing but the approval of
+    a person. ``guard`` is the one that refused.
     """
 
     reason: str
@@ -37,6 +38,7 @@ class Refused:
     passing: bool = False
     planned: bool = False
     lasting: bool = False
+    approvable: bool = False
     guard: str = ""
 
 
@@ -57,7 +59,7 @@ class Facts:
     is who changes this host just now. ``holds`` maps a playbook, or '' for all, to the sentence of
     the human who holds it back. ``pauses`` maps what keeps from acting for now to its sentence. ``firing``
     are all alerts that fire on this agent, ``watched`` the groups that it watches. ``lease`` says why the
-    desk does not let this host act, or is ''.
+    desk does not let this host act, or is ''. ``approved`` says that enough people approved this run.
     """
 
     stopped: str = ""

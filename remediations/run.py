@@ -8,18 +8,22 @@ from enum import StrEnum
 from model.alert import Alert
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
-from model.step import Step
 from remediations.playbook import Otherwise, Playbook
+from remediations.trace import Back
 
 REASON_CHARACTERS_MAX = 500
+NO_HELP = frozenset({Outcome.FAILED, Outcome.INEFFECTIVE, Outcome.HARMFUL})
 RESTARTED = "the agent was restarted in the middle; its steps are not repeated"
+DEMOTED = "from now on it only proposes, until `beforehand reinstate`"
+UNBEGUN = "the agent was restarted before anything was changed"
 
 
 class Stage(StrEnum):
-    """Where a run stands."""
+    """Where a run stands; one that is undoing has its outcome already."""
 
     ACTING = "acting"
     VERIFYING = "verifying"
+    UNDOING = "undoing"
     CLOSED = "closed"
 
 
@@ -30,7 +34,7 @@ class Run:
     ``fired_ms`` tells the episode of the alert, ``onset_ms`` its first bad sample, ``acted_ms`` the
     first step that changes something, ``done_ms`` the end of the last step, ``healed_ms`` the first
     good judgement of those that last, ``verified_ms`` the end of the hold. ``trouble`` says which
-    step failed.
+    step failed, ``notes`` what its steps have to tell people.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Run:
     reason: str = ""
     trouble: str = ""
     escalate: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ class Carried:
 
     ``trouble`` is set where a step failed, ``stopped`` where the kill switch ended it, and ``spared``
     where the alert resolved before anything was changed. ``steps`` counts what was taken, ``undo`` would take
-    it back, in this order. ``notes`` are for people to read, ``escalate`` calls for one of them.
+    it back, in this order, and ``lost`` tells what cannot be taken back any more. ``notes`` are for people to
+    read, ``escalate`` calls for one of them.
     """
 
     done_ms: int
@@ -67,7 +73,8 @@ class Carried:
     stopped: str = ""
     spared: bool = False
     steps: int = 0
-    undo: tuple[Step, ...] = ()
+    undo: tuple[Back, ...] = ()
+    lost: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     escalate: bool = False
 
@@ -87,10 +94,9 @@ def begun(playbook: Playbook, alert: Alert, now_ms: int) -> Run:
 
 
 def carried(run: Run, playbook: Playbook, what: Carried) -> Run:
-    """Return the run after its steps: mostly it now waits for their effect; notes stand before the reason."""
+    """Return the run after its steps: mostly it now waits for their effect."""
     after = _stood(run, playbook, what)
-    reason = ". ".join((*(note.rstrip(".") for note in what.notes), after.reason))
-    return replace(after, reason=reason[:REASON_CHARACTERS_MAX], escalate=after.escalate or what.escalate)
+    return replace(after, notes=what.notes, escalate=after.escalate or what.escalate)
 
 
 def _stood(run: Run, playbook: Playbook, what: Carried) -> Run:
@@ -114,12 +120,17 @@ def _stood(run: Run, playbook: Playbook, what: Carried) -> Run:
     )
 
 
-def recovered(run: Run, now_ms: int) -> Run:
-    """Return an unfinished run after a restart: what it began is judged by its effect from now on."""
+def recovered(run: Run, what: Carried, now_ms: int) -> Run:
+    """Return an unfinished run after a restart: what it began is judged by its effect from now on.
+
+    One that had begun nothing is over, for what helps from now on is none of its doing.
+    """
+    if not what.acted_ms:
+        return closed(run, Otherwise.NOTHING, Outcome.SKIPPED, UNBEGUN, now_ms)
     return replace(
         run,
         stage=Stage.VERIFYING,
-        acted_ms=run.acted_ms or run.started_ms,
+        acted_ms=run.acted_ms or what.acted_ms,
         done_ms=now_ms,
         healed_ms=0,
         reason=RESTARTED,
@@ -139,15 +150,30 @@ def closed(run: Run, otherwise: Otherwise, outcome: Outcome, reason: str, now_ms
 
 
 def harmed(run: Run, playbook: Playbook, worse: str, now_ms: int) -> Run:
-    """Return the run ended as harmful: something worse began after its first step."""
-    reason = f"{worse} began to fire after {playbook.playbook} had acted"
-    return closed(run, playbook.otherwise, Outcome.HARMFUL, reason, now_ms)
+    """Return the run ended as harmful: something worse began after its first step; somebody hears of it."""
+    reason = f"{worse} began to fire after {playbook.playbook} had acted; {DEMOTED}"
+    return closed(run, Otherwise.ESCALATE, Outcome.HARMFUL, reason, now_ms)
+
+
+def undoing(run: Run, what: Carried | None) -> Run:
+    """Return a run that ended badly as one whose changes are being taken back, where there are any."""
+    bad = run.stage is Stage.CLOSED and run.outcome in NO_HELP
+    takes_back = what is not None and bool(what.undo or what.lost)
+    return replace(run, stage=Stage.UNDOING) if bad and takes_back else run
 
 
 def undone(run: Run, trouble: str) -> Run:
-    """Return a closed run that tells whether what it had changed was taken back."""
+    """Return a closed run that tells what it had changed was taken back; a human hears of what was not."""
     told = f"it could not be undone: {trouble}" if trouble else "what it had changed was undone"
-    return replace(run, reason=f"{run.reason[: REASON_CHARACTERS_MAX // 2]}; {told}"[:REASON_CHARACTERS_MAX])
+    reason = f"{run.reason[: REASON_CHARACTERS_MAX // 2]}; {told}"[:REASON_CHARACTERS_MAX]
+    return replace(run, stage=Stage.CLOSED, reason=reason, escalate=run.escalate or bool(trouble))
+
+
+def told(run: Run) -> str:
+    """Return the notes of a run and its reason as one text; the reason has at least half of the room."""
+    room = REASON_CHARACTERS_MAX - min(len(run.reason), REASON_CHARACTERS_MAX // 2)
+    notes = "".join(f"{note.rstrip('.')}. " for note in run.notes)[:room]
+    return f"{notes}{run.reason}"[:REASON_CHARACTERS_MAX]
 
 
 def remedy(run: Run) -> Remedy:
@@ -157,7 +183,7 @@ def remedy(run: Run) -> Remedy:
         status=run.outcome or going,
         playbook=run.playbook,
         run=run.id,
-        reason=run.reason,
+        reason=told(run),
         escalate=run.escalate,
         onset_ms=run.onset_ms,
         acted_ms=run.acted_ms,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.alert import Alert
+from model.grant import Grant
+from model.labels import Labels
 from model.step import Host, HumanAct
 from remediations.playbook import Playbook
 from remediations.question import Sight
@@ -28,10 +30,33 @@ def _nothing_watched() -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """How people are asked for their approval.
+
+    ``host`` is how they know this host. ``name`` gives an ask an id that nobody can guess, ``answers``
+    returns what was brought so far, whoever made it, and ``genuine`` tells whether a person did.
+    """
+
+    host: str
+    name: Callable[[], str]
+    answers: Callable[[], Sequence[Grant]]
+    genuine: Callable[[Grant], bool]
+
+
+def _none_given(_labels: Labels, _leases: int) -> None:
+    return None
+
+
+def _none_left(_under_way: frozenset[Labels]) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the healer needs of the agent.
 
-    Workers call ``stopped``, ``wake``, ``now``, ``at_work`` and ``lease``, the loop all others.
+    Workers call ``stopped``, ``wake``, ``now``, ``at_work``, ``lease``, ``give_back`` and ``settle``, the
+    loop all others.
 
     ``judge_effect(playbook, alert, since_ms, now_ms)`` tells whether the trouble is gone by samples
     taken after ``since_ms``, None when there are none. ``ask_fresh(playbook, alert)`` asks for such
@@ -44,6 +69,9 @@ class Surroundings:
     samples behind an alert are, None where no probe stands behind it; ``watched`` names all groups that the
     agent watches. ``at_work`` tells of somebody who changes the host just now; ``lease(playbook, alert)``
     is why the desk does not let this host act, or ''; both are None where nobody is to be asked.
+    ``give_back(labels, leases)`` ends so many leases that were given for an alert once its run is over, and
+    ``settle(under_way)`` those of a life before, but for the alerts whose runs still go on.
+    ``people`` is None where nobody can approve anything.
     """
 
     judge_effect: Callable[[Playbook, Alert, int, int], bool | None]
@@ -60,3 +88,6 @@ class Surroundings:
     watched: Callable[[], frozenset[str]] = field(default=_nothing_watched)
     at_work: Callable[[], HumanAct | None] | None = None
     lease: Callable[[Playbook, Alert], str] | None = None
+    give_back: Callable[[Labels, int], None] = field(default=_none_given)
+    settle: Callable[[frozenset[Labels]], None] = field(default=_none_left)
+    people: People | None = None

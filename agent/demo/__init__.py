@@ -6,21 +6,18 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-import requests
-
 from agent.demo import table
+from agent.loopback import InVain, awaited, free_ports, get
 
 READY_S: Final = 20.0
 WHOLE_S: Final = 30.0
@@ -73,7 +70,7 @@ def run(*, keep: bool) -> int:
     # Ended from outside, it cleans up after itself as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="beforehand-demo-") as directory:
-        stage = Stage(Path(directory), *_free_ports(4))
+        stage = Stage(Path(directory), *free_ports(4))
         stage.furnish()
         try:
             with _playing(stage):
@@ -84,7 +81,7 @@ def run(*, keep: bool) -> int:
                     print("              it stays up until Ctrl-C")
                     with contextlib.suppress(KeyboardInterrupt):
                         signal.pause()
-        except Failed as failed:
+        except (Failed, InVain) as failed:
             print(f"\nthe demo failed: {failed}\n{_tail(stage)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -132,15 +129,15 @@ def _end_shop(stage: Stage) -> None:
 def _play(stage: Stage) -> table.Story:
     """Wait until all is well, kill the shop, and follow what the desk says until it is told and over."""
     print("the shop      starts, with an agent, a desk and three customers in two regions")
-    _await("the shop opens", lambda: _get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
-    _await("the desk is ready", lambda: _get(f"http://127.0.0.1:{stage.desk_port}/-/ready"), READY_S)
-    _await("the agent is ready", lambda: _seen_well(stage), READY_S)
+    awaited("the shop opens", lambda: get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
+    awaited("the desk is ready", lambda: get(f"http://127.0.0.1:{stage.desk_port}/-/ready"), READY_S)
+    awaited("the agent is ready", lambda: _seen_well(stage), READY_S)
     pid = int(stage.pidfile.read_text())
     killed_ms = time.time_ns() // 1_000_000
     os.kill(pid, signal.SIGKILL)
     print(f"kill -9 {pid:<5} the shop is dead")
-    incident = _await("the incident is told and over", lambda: _over(stage), WHOLE_S)
-    _await("the shop is open again", lambda: _get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
+    incident = awaited("the incident is told and over", lambda: _over(stage), WHOLE_S)
+    awaited("the shop is open again", lambda: get(f"http://127.0.0.1:{stage.shop_port}/"), READY_S)
     story = table.Story(killed_ms, incident)
     missing = story.missing()
     if missing:
@@ -149,48 +146,18 @@ def _play(stage: Stage) -> table.Story:
 
 
 def _seen_well(stage: Stage) -> bool:
-    metrics = _get(f"http://127.0.0.1:{stage.agent_port}/metrics")
+    metrics = get(f"http://127.0.0.1:{stage.agent_port}/metrics")
     seen = 'beforehand_process_count{group="shop"' in metrics and "\nprobe_success{" in metrics
-    return seen and "Watchdog" in _get(f"http://127.0.0.1:{stage.desk_port}/api/v2/alerts")
+    return seen and "Watchdog" in get(f"http://127.0.0.1:{stage.desk_port}/api/v2/alerts")
 
 
 def _over(stage: Stage) -> dict[str, Any] | None:
     """Return the one incident once it is resolved and everybody concerned has both notices."""
-    answer = _get(f"http://127.0.0.1:{stage.desk_port}/api/v1/incidents")
+    answer = get(f"http://127.0.0.1:{stage.desk_port}/api/v1/incidents")
     incidents = json.loads(answer) if answer else []
     return next((each for each in incidents if table.over(each)), None)
-
-
-def _get(url: str) -> str:
-    try:
-        session = requests.Session()
-        session.trust_env = False
-        with session, session.get(url, timeout=2) as answer:
-            return answer.text if answer.ok else ""
-    except requests.RequestException:
-        return ""
-
-
-def _await(what: str, done: Callable[[], Any], limit_s: float) -> Any:
-    pause = threading.Event()
-    end_s = time.monotonic() + limit_s
-    while time.monotonic() < end_s:
-        found = done()
-        if found:
-            return found
-        pause.wait(0.05)  # nothing tells a caller over HTTP when to look again
-    raise Failed(f"waited {limit_s:g} s in vain until {what}")
 
 
 def _tail(stage: Stage) -> str:
     lines = (stage.directory / "log").read_text(errors="replace").splitlines()
     return "\n".join(lines[-20:])
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago; all are held at once, so that none comes twice."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

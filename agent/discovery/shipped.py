@@ -13,7 +13,7 @@ from agent import own
 from agent.config import ProbeEntry
 from agent.discovery.finding import Findings
 from agent.discovery.suggestion import Word
-from remediations.actions import service
+from remediations.actions import command, container, mount, release_open_deleted, service
 from remediations.playbook import Mode, Playbook, load_playbook
 from rules.file import AlertingRule, RecordingRule, Rule, RuleFile, load_rules
 
@@ -98,7 +98,7 @@ def playbooks(
 ) -> tuple[Word, ...]:
     """Return the playbooks that an alert of these packs can trigger, and those that act on what is not here.
 
-    None of them acts by itself: each is in mode observe or propose as it ships.
+    None that is taken acts by itself: the few that ship in mode auto are left to who wants that.
     """
     entries = tuple(entries)
     files = [shipped.packs[word.name] for word in words if word.name in shipped.packs]
@@ -106,7 +106,7 @@ def playbooks(
     chosen = []
     for name, playbook in shipped.playbooks.items():
         answered = [alert for alert in alerts if _answers(playbook, alert)]
-        if not answered or playbook.mode is Mode.AUTO:
+        if not answered:
             continue
         strange = _strange(playbook, findings)
         reason = f"answers {', '.join(answered)}"
@@ -114,6 +114,8 @@ def playbooks(
             chosen.append(
                 Word(name, f"{reason}, but acts on {strange}, which is not here: copy it", taken=False)
             )
+        elif playbook.mode is Mode.AUTO:
+            chosen.append(Word(name, f"{reason}; it acts by itself: add it where you want that", taken=False))
         else:
             chosen.append(Word(name, f"{reason}; it proposes, and acts only in a copy with mode: auto"))
     return tuple(chosen)
@@ -130,17 +132,43 @@ def _answers(playbook: Playbook, alert: str) -> bool:
 
 
 def _strange(playbook: Playbook, findings: Findings) -> str:
-    """Return the first thing that a playbook acts on and that is not here; nothing where all are."""
-    files = {program.pidfile for program in findings.programs}
+    """Return the first thing that a playbook acts on and that is not here; nothing where all are.
+
+    A loop goes over usual names: it is at home where one of them is here.
+    """
     for task in playbook.tasks:
-        for turn in task.turns:
-            options = turn.options
-            if not isinstance(options, service.Options):
-                continue
-            unit = f"{options.name}.service"
-            if findings.units is not None and options.systemd and unit in findings.units:
-                continue
-            if options.pidfile and str(options.pidfile) in files:
-                continue
-            return unit + (f" or {options.pidfile}" if options.pidfile else "")
+        missing = [_missing(turn.options, findings) for turn in task.turns]
+        if missing and all(missing):
+            return missing[0] + (" and its like" if len(missing) > 1 else "")
     return ""
+
+
+def _missing(options: object, findings: Findings) -> str:
+    """Return what an action acts on where that is not here."""
+    match options:
+        case service.Options():
+            return _no_service(options, findings)
+        case container.Options():
+            return f"the container {options.name}"  # a name that only stands for one
+        case release_open_deleted.Options():
+            return _no_unit(f"{options.service}.service", findings)
+        case mount.Options():
+            here = {one.mountpoint for one in findings.mounts}
+            return "" if options.path in here else options.path
+        case command.Options():
+            unit = options.argv[-1] if options.argv[0] == "systemctl" else ""
+            return _no_unit(unit, findings) if unit.endswith(".service") else ""
+    return ""
+
+
+def _no_service(options: service.Options, findings: Findings) -> str:
+    unit = f"{options.name}.service"
+    if not options.systemd or _no_unit(unit, findings):
+        if options.pidfile and options.pidfile in {program.pidfile for program in findings.programs}:
+            return ""
+        return unit + (f" or {options.pidfile}" if options.pidfile else "")
+    return ""
+
+
+def _no_unit(unit: str, findings: Findings) -> str:
+    return "" if findings.units is not None and unit in findings.units else unit

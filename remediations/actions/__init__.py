@@ -59,6 +59,7 @@ ACTIONS: Final[tuple[AnyAction, ...]] = (
     postgres_terminate_idle.ACTION,
     process_signal.ACTION,
     queues.POSTFIX_REQUEUE,
+    queues.REDIS_EVICT_EXPIRING,
     queues.REDIS_MEMORY_PURGE,
     queues.SYSTEMD_RESET_FAILED,
     reboot.ACTION,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from model.deed import UpgradePackage
 from model.plugin import Action
-from model.step import Host, HumanAct, Result, Risk, Step
-from remediations.actions import busy
+from model.step import Host, Risk, Step
 from remediations.actions.names import PackageName
 
 
@@ -31,19 +30,9 @@ def plan(options: Options, _host: Host) -> Iterator[Step]:
     yield UpgradePackage(options.name, options.security_only)
 
 
-def asks(_options: Options, _host: Host) -> Iterator[Step]:
-    """Look whether somebody is in the middle of something."""
-    yield from busy.asks()
-
-
-def intent(_options: Options, results: Sequence[Result]) -> HumanAct | None:
-    """Wait while packages are changed or a shutdown is scheduled."""
-    return busy.intent(results)
-
-
 def touches(_options: Options) -> frozenset[str]:
     """There is one package database."""
     return frozenset({"packages"})
 
 
-ACTION = Action("package", Options, plan, risk=Risk.IRREVERSIBLE, touches=touches, asks=asks, intent=intent)
+ACTION = Action("package", Options, plan, risk=Risk.IRREVERSIBLE, touches=touches)

@@ -34,6 +34,17 @@ FEW: Final = (
 TERMINATE: Final = "select pid, usename, pg_terminate_backend(pid) from idle"
 
 
+class ServerHost(str):
+    """Where PostgreSQL listens: the folder of its socket, or a host's name."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> ServerHost:
+        """Refuse what psql would take for more than a place."""
+        return cls(FilePath.parse(text) if text.startswith("/") else Word.parse(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Which server, and from which age on; where more than ``sessions_max`` are so old, none is ended.
@@ -46,7 +57,7 @@ class Options:
     sessions_max: int = 20
     database: Word = field(default=Word("postgres"))
     user: Word | None = None
-    host: FilePath | Word | None = None
+    host: ServerHost | None = None
     port: int = 5432
 
     def __post_init__(self) -> None:

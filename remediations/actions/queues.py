@@ -1,4 +1,4 @@
-"""Remedies of one program each: redis gives memory back, postfix tries again, systemd forgets a failure."""
+"""Remedies of one program each: redis makes room, postfix tries again, systemd forgets a failure."""
 
 from __future__ import annotations
 
@@ -42,9 +42,13 @@ class Redis:
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """What to try again: ``flush`` all that waits, ``requeue`` deferred mail as if it were new."""
+    """What to try again: ``flush`` all that waits, ``requeue`` deferred mail as if it were new.
+
+    ``config`` is the folder of main.cf, where a host has more than one Postfix.
+    """
 
     how: Literal["flush", "requeue"] = "flush"
+    config: FilePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,35 @@ class Failed:
 
 def purge(options: Redis, _host: Host) -> Iterator[Step]:
     """Have redis give back what its allocator holds; -e makes an error an exit code (redis-cli --help)."""
+    yield _redis_cli(options, "MEMORY", "PURGE")
+
+
+def evict(options: Redis, _host: Host) -> Iterator[Step]:
+    """Have redis drop what would expire anyway, the nearest to its end first, before it refuses a write.
+
+    See maxmemory-policy in https://redis.io/docs/latest/develop/reference/eviction/ ; only the running server
+    is told, so a restart ends it.
+    """
+    yield _redis_cli(options, "CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+
+
+def keep(options: Redis, _host: Host) -> Iterator[Step]:
+    """Have redis drop nothing any more."""
+    yield _redis_cli(options, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def _redis_cli(options: Redis, *words: str) -> Exec:
     where = ("-s", str(options.socket)) if options.socket else ("-h", "127.0.0.1", "-p", str(options.port))
-    yield Exec(("redis-cli", "-e", *where, "MEMORY", "PURGE"), timeout_s=30)
+    return Exec(("redis-cli", "-e", *where, *words), timeout_s=30)
 
 
 def requeue(options: Postfix, _host: Host) -> Iterator[Step]:
-    """See postqueue(1) and postsuper(1)."""
+    """See postfix(1) and postsuper(1); postqueue(1) runs as another group, so it is not called from here."""
+    where = ("-c", str(options.config)) if options.config else ()
     if options.how == "flush":
-        yield Exec(("postqueue", "-f"), timeout_s=30)
+        yield Exec(("postfix", *where, "flush"), timeout_s=30)
     else:
-        yield Exec(("postsuper", "-r", "ALL", "deferred"), timeout_s=120)
+        yield Exec(("postsuper", *where, "-r", "ALL", "deferred"), timeout_s=120)
 
 
 def reset(options: Failed, host: Host) -> Iterator[Step]:
@@ -79,8 +102,8 @@ def _redis(options: Redis) -> frozenset[str]:
     return frozenset({f"redis:{options.socket or options.port}"})
 
 
-def _postfix(_options: Postfix) -> frozenset[str]:
-    return frozenset({"postfix"})
+def _postfix(options: Postfix) -> frozenset[str]:
+    return frozenset({f"postfix:{options.config}" if options.config else "postfix"})
 
 
 def _unit(options: Failed) -> frozenset[str]:
@@ -88,5 +111,8 @@ def _unit(options: Failed) -> frozenset[str]:
 
 
 REDIS_MEMORY_PURGE = Action("redis_memory_purge", Redis, purge, risk=Risk.REVERSIBLE, touches=_redis)
+REDIS_EVICT_EXPIRING = Action(
+    "redis_evict_expiring", Redis, evict, risk=Risk.IRREVERSIBLE, touches=_redis, undo=keep
+)
 POSTFIX_REQUEUE = Action("postfix_requeue", Postfix, requeue, risk=Risk.REVERSIBLE, touches=_postfix)
 SYSTEMD_RESET_FAILED = Action("systemd_reset_failed", Failed, reset, risk=Risk.REVERSIBLE, touches=_unit)

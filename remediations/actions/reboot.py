@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from model.duration import Duration, seconds
 from model.misfit import Misfit
 from model.plugin import Action
-from model.step import Exec, Host, HumanAct, Result, Risk, Step
-from remediations.actions import busy
+from model.step import Exec, Host, Risk, Step
 
 REASON_CHARACTERS_MAX: Final = 200
 
@@ -41,21 +40,9 @@ def undo(_options: Options, _host: Host) -> Iterator[Step]:
     yield Exec(("shutdown", "-c"), timeout_s=30, vital=False)
 
 
-def asks(_options: Options, _host: Host) -> Iterator[Step]:
-    """Look whether somebody is in the middle of something."""
-    yield from busy.asks()
-
-
-def intent(_options: Options, results: Sequence[Result]) -> HumanAct | None:
-    """Wait while packages are changed or a shutdown is scheduled."""
-    return busy.intent(results)
-
-
 def touches(_options: Options) -> frozenset[str]:
     """Everything on the host, in one word."""
     return frozenset({"host"})
 
 
-ACTION = Action(
-    "reboot", Options, plan, risk=Risk.IRREVERSIBLE, touches=touches, asks=asks, intent=intent, undo=undo
-)
+ACTION = Action("reboot", Options, plan, risk=Risk.IRREVERSIBLE, touches=touches, undo=undo)

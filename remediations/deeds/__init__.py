@@ -47,7 +47,6 @@ DEEDS: Final[Mapping[type, Callable[[Any, Doing], Result]]] = {
     deed.StepClock: clock.do,
     deed.SetKernel: kernel.do,
     deed.RestoreKernel: kernel.restore,
-    deed.LookAtLocks: package.look,
     deed.UpgradePackage: package.do,
     deed.CallHttp: web.do,
     deed.RenewCertificate: certificate.do,

@@ -11,9 +11,10 @@ import fcntl
 import os
 import re
 import struct
+from collections.abc import Iterable
 from typing import Final
 
-from model.deed import LookAtLocks, UpgradePackage
+from model.deed import UpgradePackage
 from model.step import Exec, Result
 from remediations.deeds.doing import Doing
 
@@ -28,24 +29,24 @@ _FLOCK: Final = "hhqqi4x"
 PACKAGES_MAX: Final = 10
 
 
-def look(step: LookAtLocks, _doing: Doing) -> Result:
-    """Ask the kernel who holds a lock, without taking it."""
-    for path in step.paths:
+def locked(paths: Iterable[str]) -> str:
+    """Return who holds one of these lock files, or nothing; the kernel is asked, and no lock is taken."""
+    for path in paths:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             continue
         except OSError as wrong:
             if wrong.errno not in (errno.EACCES, errno.EPERM):
-                return Result(ok=False, reason=f"{path} cannot be looked at: {wrong.strerror}")
+                return f"{path} cannot be looked at: {wrong.strerror}"
             continue
         try:
             pid = _holder(fd)
         finally:
             os.close(fd)
         if pid:
-            return Result(ok=False, reason=f"pid {pid} holds {path}")
-    return Result(ok=True, output="nobody holds a lock")
+            return f"pid {pid} holds {path}"
+    return ""
 
 
 def _holder(fd: int) -> int:
@@ -56,9 +57,9 @@ def _holder(fd: int) -> int:
 
 def do(step: UpgradePackage, doing: Doing) -> Result:
     """Simulate, judge, and only then upgrade."""
-    locked = look(LookAtLocks(LOCKS), doing)
-    if not locked.ok:
-        return Result(ok=False, reason=f"somebody changes packages already: {locked.reason}")
+    somebody = locked(LOCKS)
+    if somebody:
+        return Result(ok=False, reason=f"somebody changes packages already: {somebody}")
     planned = doing.exec(Exec((*_APT, "--simulate", "install", step.name), timeout_s=60))
     if not planned.ok:
         return Result(ok=False, reason=planned.reason, output=planned.output, stopped=planned.stopped)

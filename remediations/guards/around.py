@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,11 +50,18 @@ def together(firing: Sequence[Alert]) -> frozenset[str]:
     """Return the largest set of groups whose alerts, all firing still, began within five minutes."""
     onsets = sorted((one.fired_at_ms or one.active_at_ms, group_of(one.labels)) for one in firing)
     grouped = [(at_ms, group) for at_ms, group in onsets if group]
-    windows = (
-        frozenset(group for at_ms, group in grouped[start:] if at_ms - first_ms <= TOGETHER_WITHIN.ms)
-        for start, (first_ms, _) in enumerate(grouped)
-    )
-    return max(windows, key=len, default=frozenset())
+    within: Counter[str] = Counter()
+    end, widest, most = 0, (0, 0), 0
+    for start, (first_ms, first) in enumerate(grouped):
+        while end < len(grouped) and grouped[end][0] - first_ms <= TOGETHER_WITHIN.ms:
+            within[grouped[end][1]] += 1
+            end += 1
+        if len(within) > most:
+            widest, most = (start, end), len(within)
+        within[first] -= 1
+        if not within[first]:
+            del within[first]
+    return frozenset(group for _, group in grouped[slice(*widest)])
 
 
 def group_of(labels: Labels) -> str:

@@ -70,9 +70,15 @@ def wait_after_ms(last: Attempt, vain: int, cooldown_ms: int) -> int:
 
 
 def budget(asked: Question) -> Refused | None:
-    """Refuse beyond any of the budgets, until the last of those that are used up has room again."""
+    """Refuse beyond any of the budgets, until the last of those that are used up has room again.
+
+    An approval lifts the one that latches, and no other.
+    """
     refused: Refused | None = None
     for one in asked.playbook.guard.at_most:
+        latches = one is asked.playbook.guard.at_most.latch
+        if latches and asked.facts.approved:
+            continue
         recent = sorted(
             each.started_ms for each in asked.history if each.started_ms > asked.now_ms - one.per.ms
         )
@@ -80,5 +86,6 @@ def budget(asked: Question) -> Refused | None:
             continue
         free_ms = recent[-one.runs_max] + one.per.ms
         name, again = asked.playbook.playbook, clock(free_ms)
-        refused = Refused(f"{name} ran {len(recent)} times; it may {one}, again at {again}", free_ms)
+        sentence = f"{name} ran {len(recent)} times; it may {one}, again at {again}"
+        refused = Refused(sentence, free_ms, approvable=latches and refused is None)
     return refused

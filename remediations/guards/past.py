@@ -32,7 +32,7 @@ def breaker(asked: Question) -> Refused | None:
     if asked.facts.approved:
         return None
     sentence = f"{name} did not help ({tries}); one run may prove itself once somebody approves it"
-    return Refused(sentence, lasting=True)
+    return Refused(sentence, lasting=True, approvable=True)
 
 
 def spent(asked: Question) -> Refused | None:
@@ -48,7 +48,7 @@ def spent(asked: Question) -> Refused | None:
     if not used_up(counted):
         return None
     sentence = f"{asked.playbook.playbook} used up its {longest} ({table(counted)}); {_APPROVE}"
-    return Refused(sentence, lasting=True)
+    return Refused(sentence, lasting=True, approvable=True)
 
 
 def symptom_loop(asked: Question) -> Refused | None:
@@ -68,7 +68,7 @@ def symptom_loop(asked: Question) -> Refused | None:
         f"this is a problem, not an incident: {asked.playbook.playbook} helped {len(counted)} times"
         f" within 24h and it came back each time ({table(counted)}); {_APPROVE}"
     )
-    return Refused(sentence, lasting=True)
+    return Refused(sentence, lasting=True, approvable=True)
 
 
 def oscillation(asked: Question) -> Refused | None:
@@ -82,7 +82,7 @@ def oscillation(asked: Question) -> Refused | None:
         return None
     things = ", ".join(asked.playbook.target)
     sentence = f"{names[0]} and {names[1]} work on {things} in turn ({table(last)}); {_APPROVE}"
-    return Refused(sentence, lasting=True)
+    return Refused(sentence, lasting=True, approvable=True)
 
 
 def _crowded(attempts: Sequence[Attempt], count: int, within_ms: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from model.outcome import Outcome
+from remediations.approval import needed, people
 from remediations.playbook import Mode, Never
 from remediations.question import HUMAN_MS, LATER_MS, Question, Refused
 
@@ -19,10 +20,10 @@ _PASSING: Final = frozenset({Never.MAINTENANCE.value, "warm-up", "doubt"})
 
 def mode(asked: Question) -> Refused | None:
     """Refuse what nobody has trusted yet to act by itself."""
-    if asked.playbook.mode is Mode.AUTO:
+    if asked.playbook.mode in (Mode.AUTO, Mode.APPROVE) or asked.playbook.read_only:
         return None
     word = "observes" if asked.playbook.mode is Mode.OBSERVE else "proposes"
-    return Refused(f"{asked.playbook.playbook} only {word}; set mode: auto to let it act")
+    return Refused(f"{asked.playbook.playbook} only {word}; `beforehand ladder` tells what lets it act")
 
 
 def kill_switch(asked: Question) -> Refused | None:
@@ -74,3 +75,13 @@ def lease(asked: Question) -> Refused | None:
     if not asked.facts.lease:
         return None
     return Refused(asked.facts.lease, asked.now_ms + LATER_MS, passing=True)
+
+
+def approval(asked: Question) -> Refused | None:
+    """Refuse what people must approve first: all runs in ``approve``, in ``auto`` what cannot be undone."""
+    count = needed(asked.playbook)
+    if asked.facts.approved or not count:
+        return None
+    sentence = f"{asked.playbook.playbook} acts once approved by {people(count)}"
+    why = ", for what it does cannot be undone" if asked.playbook.irreversible else ""
+    return Refused(sentence + why, approvable=True)

@@ -16,14 +16,13 @@ from model.step import HumanAct, Step
 from remediations import run as runs
 from remediations.attempt import Attempt
 from remediations.carrying import Errand, ask, carry, given, undo
-from remediations.case import NO_HELP
 from remediations.guard import decide
 from remediations.guards.wills import EVERY_PLAYBOOK
 from remediations.healer import HISTORY_MS
 from remediations.journal import Journal
 from remediations.playbook import Playbook
 from remediations.question import Facts, Refused, Sight
-from remediations.run import Carried, Run, Stage
+from remediations.run import NO_HELP, Carried, Run, Stage
 from remediations.trials import stage
 from remediations.trials.file import UNPLANNABLE, Effect, Firing, Trial
 from remediations.verify import judged, turns_ms

@@ -197,6 +197,28 @@ def test_the_guards_sentence_and_the_runs_are_those_of_the_journal(past: Past) -
     assert only_alert(past.told(SLOW + 12, "Slow"))["runs"] == []  # before it began
 
 
+def test_the_evidence_of_the_newest_run_is_printed_in_full_and_without_secrets(past: Past) -> None:
+    labels = Labels.of(alertname="Slow", severity="warning", service="shop", instance="web1", path="/buy")
+    began_ms = past.at(SLOW + 15)
+    lines = "\n".join(f"pid {number} \x1b[2J" for number in range(900))
+    with contextlib.closing(Journal(past.folder / "state" / "runs.db")) as journal:
+        for name, at_ms in (("r1", began_ms), ("r2", began_ms + 1)):
+            run = Run(name, "mend", ("service:shop",), labels, began_ms, began_ms, at_ms, Stage.CLOSED)
+            journal.save(replace(run, outcome=Outcome.SKIPPED))
+            journal.intend(name, 1, "gather top", at_ms)
+            result = Result(ok=True, output=f"of {name}\napp --password hunter2\n{lines}")
+            journal.note(name, 1, result, at_ms)
+    newest, older = only_alert(past.told(SLOW + 20, "Slow"))["runs"]
+    assert newest["run"] == "r2"
+    assert "pid 899" in newest["steps"][0]["output"]
+    assert "pid 899" not in older["steps"][0]["output"]
+    _, out, _ = past.run(SLOW + 20, 'Slow{path="/buy"}')
+    assert "       of r2\n" in out
+    assert "       pid 899" in out
+    assert "hunter2" not in out
+    assert "\x1b" not in out
+
+
 def test_a_target_that_cannot_be_seen_is_named(past: Past) -> None:
     log = StoreLog(past.folder / "state" / "samples", 1 << 30)
     store = Store(7_200_000, 100, log.record)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,147 +17,18 @@ import pytest
 from agent.cli import main
 from model.step import Exec
 from remediations.hand_client import RemoteHand
-from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
+from tests.agent.pair import USER, WITHIN_S, Pair, installed
 from tests.agent.unprivileged import drop
 from tests.remediations.daemon import Daemon
 from tests.remediations.errands import RUN, nobody, since_boot_ms, until
 from tests.remediations.test_hand import script
 
-USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-WITHIN_S = 30.0
-
-AGENT = """\
-instance: web1
-listen: 127.0.0.1:0
-rules: [./rules.yml]
-playbooks: [./heal.yml]
-hand: {socket}
-warm_up: {{boot: 0s, start: 0s}}
-evaluation_interval: 1s
-probes:
-- tcp: {{target: '127.0.0.1:{port}'}}
-  every: 1s
-"""
-RULES = """\
-groups:
-- name: shop
-  rules:
-  - alert: ShopDown
-    expr: probe_success == 0
-"""
-PLAYBOOK = """\
-playbook: heal-shop
-summary: Bring the shop back.
-on: ['alertname="ShopDown"']
-mode: auto
-guard: {{cooldown: 0s, at_most: 20 per 1h, never_when: []}}
-verify: {{within: 5s, hold: 500ms}}
-steps:
-{steps}
-"""
-
-
-@dataclass
-class Process:
-    """One of the two, with its log."""
-
-    argv: list[str]
-    log_file: Path
-    process: subprocess.Popen[bytes] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.start()
-
-    def start(self) -> None:
-        with self.log_file.open("ab") as out:
-            self.process = subprocess.Popen(self.argv, stderr=out, env={"PATH": "/usr/bin:/bin"})
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.process.wait()
-
-
-@dataclass
-class Pair:
-    """An installation of hand and agent in one folder that both can reach."""
-
-    folder: Path
-    processes: list[Process] = field(default_factory=list)
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "run" / "hand.sock"
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
-
-    def write(self, port: int, steps: str) -> None:
-        (self.folder / "agent.yaml").write_text(AGENT.format(socket=self.socket, port=port))
-        (self.folder / "rules.yml").write_text(RULES)
-        (self.folder / "heal.yml").write_text(PLAYBOOK.format(steps=steps))
-
-    def hand(self) -> Process:
-        words = ["--config", str(self.folder / "agent.yaml"), "--socket", str(self.socket)]
-        words += ["--state", str(self.state / "hand"), "--user", USER]
-        made = Process(
-            [sys.executable, "-m", "agent.cli", "hand", *words],
-            self.folder / f"hand{len(self.processes)}.log",
-        )
-        self.processes.append(made)
-        until(lambda: "listening at" in made.log or made.process.poll() is not None, "the hand", WITHIN_S)
-        return made
-
-    def agent(self) -> Process:
-        words = ["--config", str(self.folder / "agent.yaml"), "--state", str(self.state / "agent")]
-        made = Process([sys.executable, "-m", "tests.agent.unprivileged", *words], self.folder / "agent.log")
-        self.processes.append(made)
-        until(lambda: "metrics on port" in made.log or made.process.poll() is not None, "the agent", WITHIN_S)
-        return made
-
-    def metric(self, name: str, agent: Process) -> list[float]:
-        found = re.search(r"metrics on port (\d+)", agent.log)
-        assert found, agent.log
-        asked = subprocess.run(
-            ["curl", "-s", f"http://127.0.0.1:{found[1]}/metrics"], capture_output=True, text=True, check=True
-        )
-        return [float(one) for one in re.findall(rf"^{name}\{{.*\}} (.*)$", asked.stdout, re.MULTILINE)]
-
-    def acts(self) -> str:
-        return (self.state / "hand" / "acts.jsonl").read_text()
-
-    def runs(self) -> list[Any]:
-        journal = Journal(self.state / "agent" / "runs.db")
-        try:
-            return [(run, journal.steps(run.id)) for run in journal.recent(0)]
-        finally:
-            journal.close()
-
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """A folder outside of pytest's own, which is closed to other users."""
-    folder = Path(tempfile.mkdtemp(prefix="beforehand-hand-"))
-    made = Pair(folder)
-    folder.chmod(0o755)
-    for name in ("run", "state", "state/agent"):
-        (folder / name).mkdir(mode=0o755)
-    if os.geteuid() == 0:
-        shutil.chown(folder / "state" / "agent", USER)
-    yield made
-    for process in reversed(made.processes):
-        process.end()
-    shutil.rmtree(folder)
+    with installed() as made:
+        yield made
 
 
 @pytest.fixture
@@ -293,26 +160,14 @@ def test_only_the_agents_user_can_reach_the_socket(pair: Pair, shop: Daemon) -> 
     assert in_child(client.greet, uid=12345) == f"{pair.socket}: Permission denied"
 
 
-def refused_config(pair: Pair) -> str:
-    words = ["--config", str(pair.folder / "agent.yaml"), "--socket", str(pair.socket)]
-    words += ["--state", str(pair.state / "hand"), "--user", USER]
-    done = subprocess.run(
-        [sys.executable, "-m", "agent.cli", "hand", *words], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 78, done.stderr
-    return done.stderr
-
-
 def test_a_playbook_that_others_may_write_keeps_the_hand_from_starting(pair: Pair) -> None:
     pair.write(1, "- command: {argv: ['true']}")
     file = pair.folder / "heal.yml"
     file.chmod(0o666)
-    assert f"{file}:1:1: others than its owner may write here; run chmod go-w {file}\n" in refused_config(
-        pair
-    )
+    assert f"{file}:1:1: others than its owner may write here; run chmod go-w {file}\n" in pair.refused()
     file.chmod(0o644)
     (pair.folder / "agent.yaml").chmod(0o664)
-    assert "agent.yaml:1:1: others than its owner" in refused_config(pair)
+    assert "agent.yaml:1:1: others than its owner" in pair.refused()
 
 
 def test_a_reload_that_is_refused_leaves_the_list_as_it_was(pair: Pair) -> None:
@@ -349,8 +204,8 @@ def test_the_hand_loads_nothing_of_agent_probes_and_rules() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.split() == [
-        "agent", "agent.cli", "agent.clock", "agent.files", "agent.hand_command", "agent.logs",
-        "agent.notify", "agent.state",
+        "agent", "agent.approval_key", "agent.cli", "agent.clock", "agent.files", "agent.hand_command",
+        "agent.logs", "agent.notify", "agent.state",
     ]  # fmt: skip
 
 

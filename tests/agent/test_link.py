@@ -53,6 +53,27 @@ def test_posts_share_one_connection() -> None:
     assert asked[0].startswith(b"POST /base/x HTTP/1.1\r\n")
 
 
+def test_what_is_asked_for_has_no_body() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(65536))
+            connection.sendall(ANSWER)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    link = Link(f"http://127.0.0.1:{listener.getsockname()[1]}/base", 5)
+    assert link.get("/x?host=a%20b") == (200, "ok")
+    link.close()
+    thread.join(5)
+    listener.close()
+    assert asked[0].startswith(b"GET /base/x?host=a%20b HTTP/1.1\r\n")
+    assert b"Content-" not in asked[0]
+
+
 def test_a_connection_that_was_lost_while_idle_is_opened_again() -> None:
     with serving(ANSWER, None, ANSWER) as (base, asked):
         link = Link(base, 2)

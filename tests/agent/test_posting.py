@@ -9,6 +9,7 @@ from agent.wire import Posting, rfc3339
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing, Remedy
+from remediations.approval import Ask
 
 TERMS = Terms({}, lease_ms=240_000, resend_ms=60_000)
 FIRING = Alert(Labels.of(alertname="Down"), {}, AlertState.FIRING, 1.0, 1000, 1000)
@@ -61,3 +62,13 @@ def test_an_alert_that_cannot_be_judged_goes_on_firing_and_is_called_unknown_aft
     assert body["endsAt"] == rfc3339(now_ms + TERMS.lease_ms)
     assert body["annotations"]["beforehand_unknown_since_ms"] == "2000"
     assert body["annotations"].get("beforehand_state") == state
+
+
+def test_the_desk_is_told_what_people_are_asked() -> None:
+    ask = Ask(
+        "a" * 32, "web1", "heal", "b" * 64, FIRING.labels, 1000, "R1", 1, 1000, 2000, "because", ("run true",)
+    )
+    [said] = due([FIRING], lambda _: NONE, {}, 1000, TERMS, lambda _: ask)
+    assert said.body(1000)["annotations"]["beforehand_ask"] == ask.told()
+    [silent] = due([FIRING], lambda _: NONE, {}, 1000, TERMS)
+    assert "beforehand_ask" not in silent.body(1000)["annotations"]

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from agent.approval_key import key_file
 from agent.cli import EX_CONFIG, EX_OK
-from agent.demo import Stage, _free_ports
+from agent.demo import Stage
+from agent.loopback import free_ports
+from model.grant import KEY_BYTES, key_of
 
 Found = TypeVar("Found")
 
@@ -47,7 +50,7 @@ def argv(directory: Path) -> list[str]:
 
 @contextmanager
 def both(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    Stage(directory, *_free_ports(4)).furnish()
+    Stage(directory, *free_ports(4)).furnish()
     with (
         (directory / "log").open("wb") as log,
         subprocess.Popen(argv(directory), stdout=log, stderr=log) as parent,
@@ -72,8 +75,27 @@ def test_what_dies_is_started_again_and_both_end_together(tmp_path: Path) -> Non
 
 
 def test_a_configuration_that_is_refused_ends_both_at_once(tmp_path: Path) -> None:
-    Stage(tmp_path, *_free_ports(4)).furnish()
+    Stage(tmp_path, *free_ports(4)).furnish()
     (tmp_path / "agent.yaml").write_text("probes: []\n")
     done = subprocess.run(argv(tmp_path), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == EX_CONFIG
     assert "agent.yaml:1:1: there is no probe" in done.stderr
+
+
+def test_the_approval_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    file = key_file(tmp_path / "state" / "agent")
+    with both(tmp_path) as parent:
+        another(parent, "agent", than=0)
+        first = file.read_text()
+        assert len(key_of(first)) == KEY_BYTES
+        assert file.stat().st_mode & 0o777 == 0o600
+    with both(tmp_path) as parent:
+        another(parent, "agent", than=0)
+        assert file.read_text() == first
+
+
+def test_without_a_place_for_the_key_both_are_run_all_the_same(tmp_path: Path) -> None:
+    key_file(tmp_path / "state" / "agent").mkdir(parents=True)
+    with both(tmp_path) as parent:
+        another(parent, "agent", than=0)
+        assert "nothing that needs approval is done: " in (tmp_path / "log").read_text()

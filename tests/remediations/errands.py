@@ -7,11 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from model.step import Host, Result, Step
+from model.grant import Grant, sealed
+from model.step import Result, Step
 from remediations.allowed import Allowed, compiled
+from remediations.approval import digest
+from remediations.consent import Identity
 from remediations.hand import Hand
 from remediations.hand_book import HandBook
 from remediations.hand_client import RemoteHand
@@ -22,6 +26,8 @@ from tests.remediations.stage import BARE, wall_ms
 
 BOOK = "heal-shop"
 RUN = "0123456789abcdef-1"
+KEY = bytes(range(32))
+IDENTITY = Identity("web1", KEY)
 
 
 def since_boot_ms() -> int:
@@ -46,9 +52,11 @@ class Service:
     def socket(self) -> Path:
         return self.folder / "hand.sock"
 
-    def take(self, step: Step, run: str = RUN, playbook: str = BOOK, *, check: bool = False) -> Result:
+    def take(
+        self, step: Step, run: str = RUN, playbook: str = BOOK, *grants: Grant, check: bool = False
+    ) -> Result:
         """Have a step taken that nobody stops."""
-        return self.client.of(playbook).carry_out(step, nobody, run, check=check)
+        return self.client.of(playbook, grants).carry_out(step, nobody, run, check=check)
 
     def refused(self) -> str:
         """What was written of those who were sent away."""
@@ -59,9 +67,20 @@ class Service:
         return (self.folder / "acts.jsonl").read_text()
 
 
+def grant(about: Playbook, by: str = "ada", ask: str = "ask-1", *, yes: bool = True, **other: Any) -> Grant:
+    """What this person says to one run of a playbook, sealed; ``other`` is what differs."""
+    now_ms, plan = wall_ms(), digest(about, BARE)
+    said = Grant(ask, IDENTITY.host, about.playbook, plan, by, yes, now_ms, now_ms + 900_000)
+    return sealed(replace(said, **other), KEY)
+
+
 @contextmanager
 def serving(
-    folder: Path, *playbooks: Playbook, host: Host = BARE, allowed: Allowed | None = None, uid: int = -1
+    folder: Path,
+    *playbooks: Playbook,
+    allowed: Allowed | None = None,
+    identity: Identity = IDENTITY,
+    uid: int = -1,
 ) -> Iterator[Service]:
     """A hand that serves these playbooks' steps to this user."""
     with ExitStack() as held:
@@ -79,7 +98,7 @@ def serving(
             since_boot_ms,
             lambda: None,
         )
-        server = HandServer(listener, around, allowed or compiled(playbooks, host))
+        server = HandServer(listener, around, allowed or compiled(playbooks, BARE, identity))
         thread = threading.Thread(target=server.serve, name="hand")
         thread.start()
         client = RemoteHand(folder / "hand.sock", frozenset({os.geteuid()}), time.monotonic, since_boot_ms)

@@ -18,7 +18,7 @@ from remediations.healer import Healer
 from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
 from remediations.playbook import Playbook, load_playbook
-from remediations.surroundings import Surroundings
+from remediations.surroundings import People, Surroundings
 
 NOW_MS = 1_700_000_000_000
 BARE = Host(has_systemd=False)
@@ -91,7 +91,9 @@ class Play:
 
 
 @contextmanager
-def play(folder: Path, *playbooks: Playbook, host: Host = BARE) -> Iterator[Play]:
+def play(
+    folder: Path, *playbooks: Playbook, host: Host = BARE, people: People | None = None
+) -> Iterator[Play]:
     """A healer with a real hand, journal and kill switch in this folder."""
     journal, hand = Journal(folder / "runs.db"), Hand(time.monotonic, wall_ms, folder / "undo")
     switch, woken = KillSwitch(folder / "STOP"), threading.Event()
@@ -106,6 +108,7 @@ def play(folder: Path, *playbooks: Playbook, host: Host = BARE) -> Iterator[Play
         stopped=switch.active,
         now=wall_ms,
         host=host,
+        people=people,
     )
     healer = Healer(playbooks, journal, hand, around)
     try:

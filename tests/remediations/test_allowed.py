@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from model.duration import Duration
 from model.labels import Labels
 from model.step import Exec, Host, Result, Step
-from remediations.allowed import Start, compiled, overdrawn, refusal
+from remediations.allowed import Allowance, Past, Start, compiled, overdrawn, refusal
+from remediations.approval import digest
 from remediations.budget import Budget, Budgets
 from remediations.carrying import Errand, Reins, carry
 from remediations.carrying import given as known
+from remediations.consent import Consent
 from remediations.hand_words import PACKET_BYTES_MAX, VERSION, Request
 from remediations.journal import Journal
 from remediations.run import begun
@@ -64,10 +67,27 @@ def test_a_playbook_that_only_observes_may_only_ask() -> None:
     allowance = compiled([playbook(STEPS, mode="observe")], SYSTEMD).each["heal-shop"]
     assert allowance.acts == frozenset()
     assert {step.argv[1] for step in allowance.looks if isinstance(step, Exec)} == {"show"}
+    looks = playbook("- collect: [memory]", mode="observe", verify="{}")
+    assert len(compiled([looks], SYSTEMD).each["heal-shop"].looks) == 1, "what only looks may look"
 
 
-def test_a_playbook_that_proposes_may_act_because_a_person_may_approve() -> None:
-    assert compiled([playbook(STEPS, mode="propose")], SYSTEMD).each["heal-shop"].acts
+IRREVERSIBLE = "- remove_old: {roots: [/srv/spool], patterns: ['*'], age: 1d}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "mode", "approval"),
+    [
+        (STEPS, "auto", 0),
+        (STEPS, "approve", 1),
+        (STEPS, "propose", 1),
+        (IRREVERSIBLE, "auto", 1),
+        ("- collect: [top]", "approve", 0),
+    ],
+)
+def test_how_many_must_agree_and_to_what_stands_in_the_list(steps: str, mode: str, approval: int) -> None:
+    book = playbook(steps, mode=mode)
+    allowance = compiled([book], SYSTEMD).each["heal-shop"]
+    assert (allowance.approval, allowance.plan) == (approval, digest(book, SYSTEMD))
 
 
 def test_what_cannot_be_planned_here_has_no_place_and_says_so() -> None:
@@ -106,21 +126,48 @@ def test_a_plan_is_good_for_a_minute(age_ms: int, fine: bool) -> None:
     assert (refusal(request(Exec(("a",))), "once", allowed, 1000 + age_ms) == "") is fine
 
 
-def test_budgets_are_counted_by_playbook_and_target_and_the_last_of_several_may_be_approved_beyond() -> None:
+HOUR_MS: Final = 3_600_000
+
+
+def two_budgets() -> Allowance:
     allowance = compiled([playbook(guard="{at_most: [2 per 1h, 3 per 24h]}")], BARE).each["heal-shop"]
-    assert allowance.budgets == Budgets((Budget(2, Duration(3_600_000)), Budget(3, Duration(86_400_000))))
-    hour, target = 3_600_000, allowance.target
+    assert allowance.budgets == Budgets((Budget(2, Duration(HOUR_MS)), Budget(3, Duration(24 * HOUR_MS))))
+    return replace(allowance, target=())
 
-    def starts(*hours: float) -> list[Start]:
-        return [Start(f"r{h}", "heal-shop", target, NOW_MS - int(h * hour)) for h in hours]
 
-    assert overdrawn(allowance, "new", starts(0.1), NOW_MS) == ""
-    assert "2 runs in 1h" in overdrawn(allowance, "new", starts(0.1, 0.2), NOW_MS)
-    assert overdrawn(allowance, "new", starts(2, 3, 4, 5, 6), NOW_MS) == ""
-    assert "6 runs in 1d" in overdrawn(allowance, "new", starts(2, 3, 4, 5, 6, 7), NOW_MS)
-    others = [Start("r", "heal-shop", ("other",), NOW_MS), Start("s", "other", target, NOW_MS)]
-    assert overdrawn(allowance, "new", others, NOW_MS) == ""
-    assert overdrawn(allowance, "s", others, NOW_MS) == "the run s belongs to other"
+def starts(*each: Start) -> Past:
+    return Past({one.run: one for one in each})
+
+
+def ago(hours: float, ask: str = "", target: tuple[str, ...] = (), book: str = "heal-shop") -> Start:
+    return Start(f"{book}-{hours}", book, target, NOW_MS - int(hours * HOUR_MS), ask=ask)
+
+
+NOBODY: Final = Consent()
+ADA: Final = Consent("ask-1", ("ada",))
+
+
+def test_budgets_are_counted_by_playbook_and_target() -> None:
+    allowance = replace(two_budgets(), target=("service:shop",))
+    mine = partial(ago, target=allowance.target)
+    assert overdrawn(allowance, "new", starts(mine(0.1)), NOBODY, NOW_MS) == ""
+    crowded = starts(mine(0.1), mine(0.2))
+    for said in (NOBODY, ADA):
+        assert "2 runs in 1h, which is all" in overdrawn(allowance, "new", crowded, said, NOW_MS)
+    others = starts(ago(0, target=("other",)), ago(0, target=allowance.target, book="other"))
+    assert overdrawn(allowance, "new", others, NOBODY, NOW_MS) == ""
+
+
+def test_beyond_the_budget_that_latches_somebody_must_agree_and_the_count_begins_anew() -> None:
+    allowance = two_budgets()
+    full = starts(ago(2), ago(3), ago(4))
+    because = "heal-shop has had 3 runs in 1d, beyond which one person must agree, and nobody did"
+    assert overdrawn(allowance, "new", full, NOBODY, NOW_MS) == because
+    assert overdrawn(allowance, "new", full, ADA, NOW_MS) == ""
+    assert overdrawn(allowance, "new", starts(ago(2), ago(3)), NOBODY, NOW_MS) == ""
+    anew = (ago(9), ago(8), ago(7), ago(6, "ask-1"), ago(4))
+    assert overdrawn(allowance, "new", starts(*anew), NOBODY, NOW_MS) == ""
+    assert overdrawn(allowance, "new", starts(*anew, ago(2)), NOBODY, NOW_MS) == because
 
 
 _HOSTILE = st.text(max_size=40) | st.sampled_from(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.step import Exec, Host, Result, Step
-from remediations.carrying import Errand, Reins, carry, given
+from remediations.carrying import Errand, Reins, Undone, carry, given, undo
 from remediations.journal import Journal
 from remediations.run import Carried, begun
 from tests.remediations import stage
@@ -57,12 +57,17 @@ class Stage:
         run = begun(book, stage.alert(), NOW_MS)
         self.journal.save(run)
         self.run = run.id
-        reins = Reins(
-            lambda: self.halted, lambda: "", lambda: self.resolved, self.waited_s.append, lambda: NOW_MS
-        )
         host = Host(has_systemd=False)
         errand = Errand(run.id, book, host, given(stage.alert(), host))
-        return carry(errand, self.hand, self.journal, reins)
+        return carry(errand, self.hand, self.journal, self.reins())
+
+    def take_back(self, done: Carried) -> Undone:
+        return undo(self.run, done, self.hand, self.journal, self.reins())
+
+    def reins(self) -> Reins:
+        return Reins(
+            lambda: self.halted, lambda: "", lambda: self.resolved, self.waited_s.append, lambda: NOW_MS
+        )
 
 
 @pytest.fixture
@@ -80,6 +85,13 @@ def test_tasks_are_done_in_their_order_until_one_fails(scene: Stage) -> None:
     done = scene.play(do("a") + do("b") + do("c"), b=[BAD])
     assert scene.hand.did == ["a", "b"]
     assert done.trouble == "step 2 (run do b) failed: it ended with exit code 1"
+
+
+def test_a_step_of_many_words_leaves_room_for_why_it_failed(scene: Stage) -> None:
+    word = "x" * 900
+    done = scene.play(do(word), **{word: [BAD]})
+    assert done.trouble.endswith("x…) failed: it ended with exit code 1")
+    assert len(done.trouble) < 300
 
 
 def test_a_task_whose_condition_does_not_hold_is_skipped(scene: Stage) -> None:
@@ -231,3 +243,46 @@ def test_what_must_not_be_logged_stands_nowhere_in_the_journal(scene: Stage) -> 
     [record] = scene.journal.steps(scene.run)
     assert "secret" not in f"{record}{done}"
     assert record.step == "(no_log)"
+
+
+def drain(word: str, more: str = "") -> str:
+    options = f"{{command: {{drain: [lb, out-{word}], ready: [lb, in-{word}]}}}}"
+    return f"- drain: {options}\n" + "".join(f"  {line}\n" for line in more.splitlines())
+
+
+def test_what_was_done_last_is_undone_first_and_once_however_often_it_was_tried(scene: Stage) -> None:
+    done = scene.play(drain("a") + drain("b", "retries: 3"), **{"out-b": [BAD]})
+    assert scene.hand.did == ["out-a", *["out-b"] * 4]
+    scene.hand.did.clear()
+    assert scene.take_back(done) == Undone("")
+    assert scene.hand.did == ["in-b", "in-a"]
+
+
+def test_everything_that_was_not_undone_is_told(scene: Stage) -> None:
+    done = scene.play(drain("a") + drain("b") + drain("c"))
+    scene.hand.answers = {"in-c": [BAD], "in-a": [BAD]}
+    told = scene.take_back(done).trouble
+    assert told == ("run lb in-c: it ended with exit code 1; run lb in-a: it ended with exit code 1")
+
+
+def test_an_undo_that_is_stopped_tells_what_it_had_not_come_to(scene: Stage) -> None:
+    done = scene.play(drain("a") + drain("b"))
+    scene.halted = "stopped by ada"
+    assert scene.take_back(done) == Undone("stopped by ada; run lb in-b; run lb in-a")
+
+
+def test_an_undo_of_what_must_not_be_logged_stands_nowhere_in_the_journal(scene: Stage) -> None:
+    done = scene.play(drain("secret", "no_log: true"))
+    scene.hand.answers = {"in-secret": [says("secret", 1)]}
+    told = scene.take_back(done)
+    did, undone = scene.journal.steps(scene.run)
+    assert "secret" not in f"{did}{undone}{told}"
+    assert undone.step == "undo: (no_log)"
+    assert undone.result is not None
+    assert undone.result.output == "(no_log)"
+
+
+def test_a_block_hides_the_undo_of_its_tasks(scene: Stage) -> None:
+    inner = "".join(f"  {line}\n" for line in drain("secret").splitlines())
+    scene.take_back(scene.play(f"- block:\n{inner}  no_log: true\n"))
+    assert "secret" not in str(scene.journal.steps(scene.run))

@@ -52,7 +52,8 @@ def test_nothing_is_done_about_an_alert_that_does_not_fire() -> None:
 def test_a_mode_below_auto_refuses_for_good_and_says_what_to_write() -> None:
     for mode, word in (("observe", "observes"), ("propose", "proposes")):
         refused = refusal(stage.playbook(mode=mode))
-        assert refused == Refused(f"heal-shop only {word}; set mode: auto to let it act", guard="mode")
+        sentence = f"heal-shop only {word}; `beforehand ladder` tells what lets it act"
+        assert refused == Refused(sentence, guard="mode")
 
 
 def test_the_kill_switch_refuses_with_its_own_sentence_and_is_asked_again() -> None:

@@ -47,6 +47,10 @@ UnitFileState nginx.service
   acts:  run /usr/bin/systemctl restart nginx.service
   acts:  run true -t
 
+== approvals
+
+No playbook needs approval, but for a run beyond a budget that latches.
+
 == sudo
 """
 
@@ -76,6 +80,24 @@ def test_sudo_is_told_exactly_these_words(installed: None) -> None:
 
 def test_people_are_told_the_list_first(installed: None) -> None:
     assert FORMATS["text"](of(SERVICE), "beforehand").startswith(TEXT)
+
+
+def test_people_are_told_what_waits_for_them_and_what_the_hand_needs_for_that() -> None:
+    said = FORMATS["text"](of(SERVICE, mode="approve"), "ada")
+    assert "heal-shop (acts once one person approved; at most " in said
+    assert "heal-shop changes nothing before one person agreed to the run\n" in said
+    assert "which root and the desk can read and ada cannot" in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "how", "approval"), [("observe", "only looks", 1), ("propose", "only says what it would do", 1)]
+)
+def test_what_never_acts_waits_for_nobody(mode: str, how: str, approval: int) -> None:
+    given = of(SERVICE, mode=mode)
+    said = FORMATS["text"](given, "ada")
+    assert f"heal-shop ({how}; at most " in said
+    assert "No playbook needs approval" in said
+    assert json.loads(FORMATS["json"](given, "ada"))["allowed"]["heal-shop"]["approval"] == approval
 
 
 def test_what_systemd_does_itself_needs_nothing_of_the_hands_sandbox(installed: None) -> None:

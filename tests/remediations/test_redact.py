@@ -31,6 +31,14 @@ def test_an_ordinary_line_stays_as_it_is(text: str) -> None:
     assert redacted(text) == text
 
 
+@pytest.mark.parametrize(
+    "word", ["x", "pass", "-pass", "--", "--pass ", "pass='", "://", "auth=auth=", "://a:b"]
+)
+def test_no_text_takes_more_time_than_its_length_deserves(word: str) -> None:
+    # What takes the square of its length would take minutes here, and the test would be ended.
+    assert redacted(word * 100_000)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_become_a_text_without_controls(data: bytes) -> None:
     text = presentable(data, 100)

@@ -2,11 +2,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.outcome import Healing, Outcome
-from remediations.run import RESTARTED, Carried, Run, Stage, begun, carried, recovered, remedy
+from remediations.run import (
+    RESTARTED,
+    Carried,
+    Run,
+    Stage,
+    begun,
+    carried,
+    recovered,
+    remedy,
+    undoing,
+    undone,
+)
 from remediations.verify import judged, turns_ms
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
@@ -98,9 +110,44 @@ def test_nobody_is_called_where_the_playbook_says_nothing() -> None:
 
 
 def test_after_a_restart_a_run_waits_for_its_effect_and_says_so() -> None:
-    run = recovered(BEGUN, NOW_MS + 60_000)
+    run = recovered(BEGUN, Carried(NOW_MS + 60_000, acted_ms=NOW_MS + 5), NOW_MS + 60_000)
     assert (run.stage, run.reason, run.done_ms) == (Stage.VERIFYING, RESTARTED, NOW_MS + 60_000)
     assert remedy(run).status is Healing.VERIFYING
+
+
+def test_after_a_restart_a_run_that_had_changed_nothing_is_over_and_claims_nothing() -> None:
+    run = recovered(BEGUN, Carried(NOW_MS + 60_000), NOW_MS + 60_000)
+    assert (run.stage, run.outcome, run.escalate) == (Stage.CLOSED, Outcome.SKIPPED, False)
+
+
+def test_notes_reach_the_remedy_whatever_the_run_comes_to() -> None:
+    noted = carried(BEGUN, PLAYBOOK, Carried(DONE_MS, NOW_MS + 10, notes=("Look at the disk.",)))
+    for looks in (((100, True), (1100, True)), ((5000, False),)):
+        run = after(noted, *looks)
+        assert run.stage is Stage.CLOSED
+        assert remedy(run).reason == f"Look at the disk. {run.reason}"
+
+
+def test_long_notes_leave_room_for_the_reason() -> None:
+    noted = carried(BEGUN, PLAYBOOK, Carried(DONE_MS, NOW_MS + 10, notes=("x" * 900,)))
+    reason = remedy(after(noted, (5000, False))).reason
+    assert len(reason) == 500
+    assert reason.endswith("the trouble was still there 5s after heal-shop was done")
+
+
+@pytest.mark.parametrize(("left", "stage"), [(("restore x",), Stage.UNDOING), ((), Stage.CLOSED)])
+def test_a_run_that_ended_badly_stays_open_until_it_is_undone(left: tuple[str, ...], stage: Stage) -> None:
+    did = Carried(DONE_MS, NOW_MS + 10, lost=left)
+    assert undoing(after(WAITING, (5000, False)), did).stage is stage
+    assert undoing(after(WAITING, (100, True), (1100, True)), did).stage is Stage.CLOSED
+
+
+def test_somebody_hears_of_what_could_not_be_undone_even_where_nobody_is_called_otherwise() -> None:
+    silent = stage.playbook(rest="otherwise: nothing\n")
+    run = judged(carried(BEGUN, silent, Carried(DONE_MS, NOW_MS)), silent, False, DONE_MS + 5000)
+    assert not undone(run, "").escalate
+    assert undone(run, "restore x: no").escalate
+    assert undone(run, "restore x: no").reason.endswith("; it could not be undone: restore x: no")
 
 
 def test_time_alone_decides_at_the_ends_of_hold_and_wait() -> None:

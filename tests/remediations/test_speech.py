@@ -90,7 +90,7 @@ def test_notes_stand_before_the_reason_and_without_secrets(journal: Journal) -> 
     assert "\x1b" not in note
     assert "\u202e" not in note
     book = stage.playbook(steps)
-    reason = runs.carried(begun(book, stage.alert(), NOW_MS), book, done).reason
+    reason = runs.remedy(runs.carried(begun(book, stage.alert(), NOW_MS), book, done)).reason
     assert reason.startswith("It said password=[hidden]")
     assert len(reason) <= REASON_CHARACTERS_MAX
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.misfit import Rejected
-from remediations.trusted import read_trusted
+from remediations.trusted import read_secret, read_trusted
 
 OTHERS = (0, 0o020, 0o002, 0o022)
 
@@ -78,3 +78,15 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     assert "No such file" in cure(tmp_path / "none" / "x")
     for path in (Path("relative"), Path("/etc/../etc/passwd"), Path("/")):
         assert "not the absolute path of a file" in cure(path)
+
+
+@pytest.mark.parametrize("others", [0o040, 0o004, 0o010, 0o001])
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path, others: int) -> None:
+    file = written(tmp_path)
+    file.chmod(0o400)
+    assert read_secret(file, 100) == b"a: b\n"
+    file.chmod(0o600 | others)
+    with pytest.raises(Rejected) as refused:
+        read_secret(file, 100)
+    assert str(refused.value) == f"{file}:1:1: others than its owner may read this; run chmod 600 {file}"
+    assert read_trusted(file, 100) == b"a: b\n"

@@ -165,8 +165,10 @@ def test_packs_come_with_what_their_rules_read() -> None:
     assert set(names[3:]) == {
         "certificates",
         "containers",
+        "exhaustion",
         "jobs",
         "kernel-log",
+        "mail",
         "nginx",
         "redis",
         "systemd",
@@ -178,18 +180,42 @@ def test_packs_come_with_what_their_rules_read() -> None:
 
 def test_playbooks_come_only_where_what_they_act_on_is_here_and_never_act_by_themselves() -> None:
     found = suggest(EVERYTHING, SHIPPED).playbooks
-    assert {word.name for word in found if word.taken} == {
+    taken = {word.name for word in found if word.taken}
+    assert taken >= {
         "gather-evidence",
+        "make-room-in-redis",
+        "requeue-stuck-mail",
         "restart-nginx",
         "restart-redis",
     }
-    assert all(SHIPPED.playbooks[word.name].mode is not Mode.AUTO for word in found)
+    assert not taken & {"restart-unhealthy-container", "start-failed-unit", "start-failed-timer"}
+    assert all(SHIPPED.playbooks[name].mode is not Mode.AUTO for name in taken)
     elsewhere = Findings(
         programs=(Program("nginx", pidfile="/srv/nginx.pid"),), status_pages=EVERYTHING.status_pages
     )
     (word,) = (word for word in suggest(elsewhere, SHIPPED).playbooks if word.name == "restart-nginx")
     assert not word.taken
     assert "nginx.service or /run/nginx.pid, which is not here" in write(suggest(elsewhere, SHIPPED))
+
+
+def test_a_playbook_that_acts_by_itself_is_told_of_and_left_to_who_wants_it() -> None:
+    (word,) = (word for word in suggest(EVERYTHING, SHIPPED).playbooks if word.name == "free-disk-space")
+    assert not word.taken
+    assert "it acts by itself: add it where you want that" in word.reason
+    assert "\n- free-disk-space" not in write(suggest(EVERYTHING, SHIPPED))
+
+
+def test_a_playbook_that_goes_over_usual_names_comes_where_one_of_them_is_here() -> None:
+    def taken(findings: Findings, name: str) -> bool:
+        return any(word.taken and word.name == name for word in suggest(findings, SHIPPED).playbooks)
+
+    here = Findings(units=frozenset({"logrotate.service"}), mounts=(Mount("/srv/nfs", "nfs4"),))
+    assert taken(here, "start-failed-timer")
+    assert taken(here, "recover-mount")
+    assert not taken(here, "restart-leaking-process")
+    elsewhere = Findings(units=frozenset({"shop.service"}), mounts=(Mount("/", "ext4"),))
+    assert not taken(elsewhere, "start-failed-timer")
+    assert not taken(elsewhere, "recover-mount")
 
 
 @pytest.mark.parametrize("name", sorted({"kmsg", "http", "redis", "unix", "postgres", "process", "host"}))

@@ -33,6 +33,11 @@ def touched(name: str, text: str) -> frozenset[str]:
     return KNOWN[name].touches(read(name, text))
 
 
+def asked(name: str, text: str) -> list[Step]:
+    """Return what it asks before anything is begun."""
+    return list(KNOWN[name].asks(read(name, text), SYSTEMD))
+
+
 def human(name: str, text: str, *answers: Result) -> str:
     """Return what it reads from the answers to its questions, or the empty text."""
     options = read(name, text)

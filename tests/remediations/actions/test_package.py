@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.misfit import Rejected
-from model.step import Result, Risk
-from tests.remediations.actions.planning import human, planned, risk
+from model.step import Risk
+from tests.remediations.actions.planning import asked, planned, risk
 
 
 @pytest.mark.parametrize(("text", "words"), [("{name: openssl}", "upgrade openssl from a security archive")])
@@ -27,8 +27,6 @@ def test_what_cannot_be_meant_is_refused(text: str, sentence: str) -> None:
         planned("package", text)
 
 
-def test_whoever_changes_packages_already_is_waited_for() -> None:
-    free, held = Result(ok=True), Result(ok=False, reason="pid 7 holds it")
-    assert human("package", "{name: openssl}", free, free) == ""
-    assert human("package", "{name: openssl}", held, free) == "packages are changed already: pid 7 holds it"
+def test_whoever_changes_packages_already_is_looked_for_by_one_guard_alone() -> None:
+    assert asked("package", "{name: openssl}") == []
     assert risk("package") is Risk.IRREVERSIBLE

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from model.duration import seconds
+from model.misfit import Rejected
 from model.step import Host, Result
 from remediations.actions.names import Word
-from remediations.actions.postgres_terminate_idle import ACTION, Options
-from remediations.actions.service import FilePath
+from remediations.actions.postgres_terminate_idle import ACTION, Options, ServerHost
 from remediations.hand import Hand
+from tests.remediations.actions.planning import planned, read
 from tests.remediations.deeds.done import until
 from tests.remediations.stage import wall_ms
 
@@ -98,7 +99,7 @@ def idle(folder: Path) -> int:
 
 
 def options(folder: Path) -> Options:
-    return Options(database=Word("postgres"), user=Word("boss"), host=FilePath(str(folder)), port=PORT)
+    return Options(database=Word("postgres"), user=Word("boss"), host=ServerHost(str(folder)), port=PORT)
 
 
 def done(options: Options, folder: Path) -> list[Result]:
@@ -109,6 +110,18 @@ def done(options: Options, folder: Path) -> list[Result]:
             if not results[-1].ok:
                 break
     return results
+
+
+@pytest.mark.parametrize("host", ["/run/postgresql", "db.example"])
+def test_a_server_is_named_by_its_folder_or_its_host(host: str) -> None:
+    words = str(planned("postgres_terminate_idle", f"{{host: {host}, port: 5433}}")[0])
+    assert f"-p 5433 -h {host} -c" in words
+
+
+@pytest.mark.parametrize("host", ["../run", "host=a password=b", "/run/../etc"])
+def test_a_host_that_would_be_more_than_a_place_is_refused(host: str) -> None:
+    with pytest.raises(Rejected, match="is not"):
+        read("postgres_terminate_idle", f"{{host: {host!r}}}")
 
 
 def test_old_idle_transactions_are_ended_and_young_ones_are_not(server: Path, tmp_path: Path) -> None:

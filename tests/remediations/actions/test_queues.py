@@ -9,7 +9,8 @@ import pytest
 
 from model.misfit import Rejected
 from model.plugin import Unplannable
-from tests.remediations.actions.planning import BARE, planned
+from model.step import Risk
+from tests.remediations.actions.planning import BARE, planned, risk, undone
 from tests.remediations.deeds.done import done, until
 
 
@@ -22,13 +23,30 @@ from tests.remediations.deeds.done import done, until
             "{socket: /run/redis.sock}",
             "run redis-cli -e -s /run/redis.sock MEMORY PURGE",
         ),
-        ("postfix_requeue", "{}", "run postqueue -f"),
+        (
+            "redis_evict_expiring",
+            "{port: 6380}",
+            "run redis-cli -e -h 127.0.0.1 -p 6380 CONFIG SET maxmemory-policy volatile-ttl",
+        ),
+        ("postfix_requeue", "{}", "run postfix flush"),
+        ("postfix_requeue", "{config: /etc/postfix-out}", "run postfix -c /etc/postfix-out flush"),
+        (
+            "postfix_requeue",
+            "{how: requeue, config: /etc/postfix-out}",
+            "run postsuper -c /etc/postfix-out -r ALL deferred",
+        ),
         ("postfix_requeue", "{how: requeue}", "run postsuper -r ALL deferred"),
         ("systemd_reset_failed", "{unit: backup.timer}", "run /usr/bin/systemctl reset-failed backup.timer"),
     ],
 )
 def test_the_first_step_says_what_it_does(name: str, text: str, words: str) -> None:
     assert str(planned(name, text)[0]).startswith(words)
+
+
+def test_a_redis_that_was_let_evict_can_be_made_to_keep_all_again() -> None:
+    [keep] = undone("redis_evict_expiring", "{socket: /run/redis.sock}")
+    assert str(keep) == "run redis-cli -e -s /run/redis.sock CONFIG SET maxmemory-policy noeviction"
+    assert risk("redis_evict_expiring") is Risk.IRREVERSIBLE
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.misfit import Rejected
-from model.step import Result, Risk
-from tests.remediations.actions.planning import argvs, human, planned, risk, undone
+from model.step import Risk
+from tests.remediations.actions.planning import argvs, asked, planned, risk, undone
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,5 @@ def test_a_reboot_can_be_called_off() -> None:
     assert risk("reboot") is Risk.IRREVERSIBLE
 
 
-def test_whoever_is_in_the_middle_of_something_is_waited_for() -> None:
-    free, held = Result(ok=True), Result(ok=False, reason="pid 7 holds it")
-    assert human("reboot", "{reason: why not}", free, free) == ""
-    assert human("reboot", "{reason: why not}", held, free) == "packages are changed already: pid 7 holds it"
-    assert human("reboot", "{reason: why not}", free, held).startswith("a shutdown is scheduled already")
+def test_whoever_is_in_the_middle_of_something_is_looked_for_by_one_guard_alone() -> None:
+    assert asked("reboot", "{reason: why not}") == []

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model.deed import LookAtLocks, UpgradePackage
+from model.deed import UpgradePackage
 from model.step import Exec, Result
 from remediations.deeds import package
-from remediations.deeds.package import LOCKS, mistake, upgrades
+from remediations.deeds.package import LOCKS, locked, mistake, upgrades
 from tests.remediations.deeds.done import doing, done
 
 STEP = UpgradePackage("openssl")
@@ -98,8 +98,8 @@ def test_a_real_simulation_is_understood(tmp_path: Path) -> None:
 
 def test_a_lock_that_somebody_holds_is_seen_and_not_taken(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    look = LookAtLocks((str(tmp_path / "none"), str(lock)))
-    assert done(tmp_path, look).ok
+    files = (str(tmp_path / "none"), str(lock))
+    assert locked(files) == ""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -107,9 +107,9 @@ def test_a_lock_that_somebody_holds_is_seen_and_not_taken(tmp_path: Path) -> Non
     assert holder.stdout is not None
     with holder:
         assert holder.stdout.readline() == b"held\n"
-        assert done(tmp_path, look).reason == f"pid {holder.pid} holds {lock}"
+        assert locked(files) == f"pid {holder.pid} holds {lock}"
         holder.stdin.close()
-    assert done(tmp_path, look).ok
+    assert locked(files) == ""
 
 
 def test_the_locks_are_those_of_dpkg() -> None:

@@ -91,6 +91,18 @@ def test_what_somebody_changed_after_us_is_not_undone(tmp_path: Path) -> None:
     assert path.read_text() == "theirs\n"
 
 
+def test_a_change_that_was_noted_and_never_made_needs_no_undo_and_hides_none(tmp_path: Path) -> None:
+    path = tmp_path / "app.conf"
+    path.write_text("old\n")
+    written(tmp_path, WriteFile(str(path), content="first\n"))
+    written(tmp_path, WriteFile(str(path), content="second\n"))
+    path.write_text("first\n")  # as a kill between the second note and its change leaves it
+    result = written(tmp_path, RestoreFile(str(path)))
+    assert (result.ok, result.changed) == (True, False)
+    assert written(tmp_path, RestoreFile(str(path))).changed
+    assert path.read_text() == "old\n"
+
+
 def test_only_mode_and_owner_may_be_set_but_not_of_nothing(tmp_path: Path) -> None:
     path = tmp_path / "app.conf"
     assert "it is not there" in written(tmp_path, WriteFile(str(path), mode=0o600)).reason

@@ -31,6 +31,7 @@ def broken(day: Day) -> tuple[str, ...]:
         *_calls(day),
         *(wrong for runs in _by_playbook(acted).values() for wrong in _pace(runs)),
         *(wrong for runs in _by_playbook(acted).values() for wrong in _loops(runs)),
+        *(wrong for runs in _by_playbook(day.runs).values() for wrong in _demoted(runs)),
         *_swings(acted),
         *_together(day, acted),
     )
@@ -68,6 +69,14 @@ def _loops(runs: Sequence[Run]) -> Iterator[str]:
     cures = [run for run in runs if run.outcome in (Outcome.FIXED, Outcome.RECURRED)]
     if len(cures) > 3:
         yield f"symptoms: {cures[3].id} of {cures[3].playbook} is a fourth cure in a day"
+
+
+def _demoted(runs: Sequence[Run]) -> Iterator[str]:
+    """Nobody reinstates anything in these worlds: once a run did harm, its playbook begins no other."""
+    ends_ms = [run.ended_ms for run in runs if run.outcome is Outcome.HARMFUL]
+    for run in runs:
+        if ends_ms and run.started_ms > min(ends_ms):
+            yield f"demoted: {run.id} of {run.playbook} after harm"
 
 
 def _switch(day: Day) -> Iterator[str]:

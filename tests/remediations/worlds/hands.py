@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from model.grant import Grant
 from model.step import Exec, Result, Step
 from tests.remediations.worlds.agenda import Agenda
 from tests.remediations.worlds.drawn import Kind, Rung, World
@@ -70,7 +71,7 @@ class SimulatedHand:
     look: Callable[[str, int], None]
     taken: list[Taken] = field(default_factory=list)
 
-    def of(self, _playbook: str) -> SimulatedHand:
+    def of(self, _playbook: str, _grants: tuple[Grant, ...] = ()) -> SimulatedHand:
         """One hand takes the steps of all."""
         return self
 

@@ -1,0 +1,1 @@
+"""The same faults under three keepers: who heals, how fast, and what each does that nobody needed."""
