@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	@deploy/packages borgbackup busybox-static chrony dbus-daemon dnsmasq-base e2fsprogs haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
+	@deploy/packages borgbackup busybox-static chromium chrony dbus-daemon dnsmasq-base e2fsprogs haproxy logrotate mariadb-server memcached nginx-light openssl pgbackrest \
 		podman postfix postgresql procps prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter redis-server restic runc shellcheck sudo systemd \
 		systemd-journal-remote curl monitoring-plugins-basic monitoring-plugins-standard
 	@$(BIN)/pytest || { \
@@ -39,9 +39,10 @@ test: check
 
 bench:
 	@deploy/setup desk test
-	@deploy/packages icinga2-bin monit monitoring-plugins-basic nagios4-core nginx-light prometheus prometheus-blackbox-exporter \
+	@deploy/packages icinga2-bin monit monitoring-plugins-basic nagios4-core nginx-light prometheus prometheus-alertmanager prometheus-blackbox-exporter \
 	  prometheus-node-exporter redis-server
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.checks
 	@$(BIN)/python -m bench.rules
 	@$(BIN)/python -m bench.host
+	@$(BIN)/python -m bench.alertmanager

@@ -13,14 +13,17 @@ from typing import Any, Final, TextIO
 
 from agent.approval_key import NoKey, key_file, read_key
 from agent.approvals import Answers
+from agent.approve_plan import Unlike, read
 from agent.cli import EX_FAILED, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.plan import printable
 from agent.restrain_command import who
 from agent.state import approvals_folder, inner
 from model.grant import Grant, genuine, sealed
+from model.step import Host
 from remediations.approval import Ask, people, person
 from remediations.asked import Asked
+from remediations.host import this_host
 from remediations.journal import Journal, JournalLost
 
 SHORTEST: Final = 6
@@ -34,7 +37,7 @@ class _Unfit(Exception):
     """What was typed cannot be done; the text is a sentence."""
 
 
-def add_commands(commands: Any, state: Path) -> None:
+def add_commands(commands: Any, config: Path, state: Path) -> None:
     """Add the three commands."""
     approve = commands.add_parser("approve", help="let a playbook that asks for it act once")
     approve.add_argument(
@@ -49,6 +52,8 @@ def add_commands(commands: Any, state: Path) -> None:
         command.set_defaults(do=lambda options, yes=yes: answer(options, sys.stdout, sys.stderr, yes=yes))
     asked = commands.add_parser("approvals", help="list what people are asked to approve")
     asked.set_defaults(do=lambda options: show(options, sys.stdout, sys.stderr))
+    for command in (approve, asked):
+        command.add_argument("--config", type=Path, default=config, help="agent.yaml, or a directory with it")
     for command in (approve, deny, asked):
         command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
 
@@ -63,10 +68,14 @@ def here() -> str:
 
 
 def answer(options: argparse.Namespace, out: TextIO, err: TextIO, *, yes: bool) -> int:
-    """Lay down what this person says to an open ask; returns the exit code."""
+    """Lay down what this person says to an open ask; returns the exit code.
+
+    A yes is to what the playbooks of this host say, and shown by them; the agent's words are not asked.
+    """
     now_ms, state = Clock().now_ms(), inner(options.state)
     try:
         asked = _meant(_open(state, now_ms), options.ask)
+        steps = read(asked.ask, options.config, this_host()) if yes else ()
         key = read_key(options.approval_key or key_file(state))
         grant = sealed(asked.ask.answer(here(), now_ms, yes=yes), key)
         _refuse_mistaken(asked.ask, grant, options)
@@ -75,10 +84,12 @@ def answer(options: argparse.Namespace, out: TextIO, err: TextIO, *, yes: bool) 
     except _Unfit as wrong:
         print(printable(str(wrong)), file=err)
         return EX_USAGE
-    except (NoKey, JournalLost, OSError) as wrong:
+    except (NoKey, Unlike, JournalLost, OSError) as wrong:
         print(printable(f"nothing was answered: {wrong}"), file=err)
         return EX_FAILED
     print(printable(_said(asked.ask, grant, _agreed(asked, answers, key))), file=out)
+    for step in steps:
+        print(printable(f"  {step}"), file=out)
     return EX_OK
 
 
@@ -115,6 +126,8 @@ def _said(ask: Ask, grant: Grant, agreed: set[str]) -> str:
     missing = ask.needs - len(agreed)
     if missing > 0:
         return f"approved by {grant.by}: {what} waits for {people(missing)} more"
+    if ask.run:
+        return f"approved by {grant.by}: {what} goes on"
     return f"approved by {grant.by}: {what} acts once, if no guard speaks against it now"
 
 
@@ -128,15 +141,21 @@ def show(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if not asks:
         print("nothing is to be approved", file=out)
     for one in asks:
-        print(*map(printable, lines(one)), sep="\n", file=out)
+        print(*map(printable, lines(one, options.config, this_host())), sep="\n", file=out)
     return EX_OK
 
 
-def lines(asked: Asked) -> Iterator[str]:
-    """Yield what is asked, for people: who would do what, why they are asked, and who has answered."""
+def lines(asked: Asked, config: Path, host: Host) -> Iterator[str]:
+    """Yield what is asked, for people: who would do what, why they are asked, and who has answered.
+
+    The steps are those of this host's playbooks; why is in the agent's words.
+    """
     ask = asked.ask
     yield f"{ask.id} {ask.playbook} on {ask.host} ({ask.risk}), for {ask.labels}"
     yield f"  until {datetime.fromtimestamp(ask.until_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC: {ask.because}"
-    yield from (f"  would {step}" for step in ask.steps)
+    try:
+        yield from (f"  would {step}" for step in read(ask, config, host))
+    except Unlike as wrong:
+        yield f"  cannot be approved: {wrong}"
     said = ", ".join(f"{one.by} {'approved' if one.yes else 'denied'}" for one in asked.answers)
     yield f"  {people(ask.needs)} must approve; {said or 'nobody has answered'}"

@@ -10,12 +10,12 @@ from typing import Final
 
 from agent import files
 from agent.config import load
-from agent.lint import lint_installation
+from agent.lint import lint_installation, lint_rules
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import Limits, Mapping, read_tree
 from remediations.playbook import load_playbook
 from rules.file import load_rules
-from rules.lint import Finding, lint_file
+from rules.lint import Finding
 from rules.unit_test_file import load_suite
 
 _SUFFIXES: Final = (".yml", ".yaml")
@@ -67,7 +67,7 @@ def _check(file: Path, lints: Sequence[str]) -> list[Finding]:
     if "probes" in keys:
         return lint_installation(load(file), lints)
     if "groups" in keys:
-        return lint_file(load_rules(data, str(file)), lints)
+        return lint_rules(load_rules(data, str(file)), lints)
     if "tests" in keys:
         load_suite(data, str(file))
     elif "playbook_tests" in keys:

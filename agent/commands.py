@@ -11,6 +11,7 @@ from typing import Any
 
 from agent import (
     approve_command,
+    audience_command,
     audit_command,
     backtest,
     check,
@@ -115,6 +116,10 @@ def _add_foresight(commands: Any) -> None:
         do=lambda options: preview_command.command(options, sys.stdout, sys.stderr, Clock())
     )
 
+    touched = commands.add_parser("audience", help="say whom an alert would be told to, and whom not and why")
+    audience_command.add_options(touched, DEFAULTS / "desk.yaml")
+    touched.set_defaults(do=lambda options: audience_command.command(options, sys.stdout, sys.stderr))
+
     planned = commands.add_parser("plan", help="say what a reload would change; exit code 2 where anything")
     planned.add_argument("--config", type=Path, default=DEFAULTS, help="agent.yaml, or a directory with it")
     source = planned.add_mutually_exclusive_group()
@@ -154,7 +159,7 @@ def _add_switch(commands: Any, state: Path) -> None:
         command.add_argument("--state", type=Path, default=state, help="the --state of run, or of agent")
         command.set_defaults(do=do)
     restrain_command.add_commands(commands, state)
-    approve_command.add_commands(commands, state)
+    approve_command.add_commands(commands, DEFAULTS / "agent.yaml", state)
     ladder_command.add_commands(commands, DEFAULTS / "agent.yaml", state)
 
 

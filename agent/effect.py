@@ -52,7 +52,7 @@ class Effects:
     def sight(self, alert: Alert, now_ms: int) -> Sight | None:
         """Return how fresh the stalest look behind an alert is, None where no probe brings what it reads."""
         found = [
-            Sight(now_ms - self._seen_ms[entry.name], entry.every.ms)
+            Sight(now_ms - self._seen_ms[entry.name], entry.every.ms, entry.timeout.ms)
             for entry, _ in self._emitting(self._judge.metrics_of(alert), alert, but=frozenset())
             if entry.name in self._seen_ms
         ]

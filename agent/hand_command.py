@@ -149,6 +149,8 @@ def load(config: Path, key: Path) -> Allowed:
         if one.acts and one.approval and not identity.key:
             told = people(one.approval)
             log.warning("%s changes nothing: %s must agree, and there is no approval key %s", name, told, key)
+        elif one.behind and not identity.key:
+            log.warning("%s goes no further than its question: there is no approval key %s", name, key)
     return allowed
 
 

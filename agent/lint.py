@@ -10,6 +10,7 @@ from typing import Final
 import rules.packs
 from agent import own
 from agent.config import Installation
+from agent.customer_words import misspoken
 from model.duration import Duration
 from model.matcher import Matcher
 from model.misfit import Misfit
@@ -21,7 +22,8 @@ from rules.reach import ALERTS, ALERTS_FOR_STATE
 METRICS: Final = "unknown-metrics"
 PLAYBOOKS: Final = "idle-playbooks"
 RETENTION: Final = "retention"
-LINTS: Final = (*FILE_LINTS, METRICS, PLAYBOOKS, RETENTION)
+WORDS: Final = "words-for-customers"
+LINTS: Final = (*FILE_LINTS, METRICS, PLAYBOOKS, RETENTION, WORDS)
 
 _ALWAYS: Final = frozenset(
     {"up", "scrape_duration_seconds", "scrape_samples_scraped", ALERTS, ALERTS_FOR_STATE}
@@ -51,9 +53,15 @@ def chosen(words: str) -> tuple[str, ...]:
     return names
 
 
+def lint_rules(file: RuleFile, names: Sequence[str]) -> list[Finding]:
+    """Return what these lints find in one file of rules."""
+    found = lint_file(file, names)
+    return [*found, *misspoken(file, WORDS)] if WORDS in names else list(found)
+
+
 def lint_installation(installation: Installation, names: Sequence[str]) -> list[Finding]:
     """Return what these lints find in all that an agent.yaml names."""
-    found = [finding for file in installation.rule_files for finding in lint_file(file, names)]
+    found = [finding for file in installation.rule_files for finding in lint_rules(file, names)]
     if METRICS in names:
         found += _unknown_metrics(installation)
     if RETENTION in names:

@@ -9,8 +9,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import schema
-from desk.audience import why_not
+from desk import answers, approvals, dossier, findings, records, reports, schema
+from desk.audience import Judge, judge
 from desk.catalogue import Catalogue
 from desk.incident import Signal
 from desk.outbox import TOLD, unsent
@@ -36,16 +36,20 @@ _MOMENTS: Final = (
 def accounts(
     conn: Connection, catalogue: Catalogue, *, ref: str = "", limit: int = 50
 ) -> list[dict[str, Any]]:
-    """Return the newest incidents, or the one of this name, each with its alerts, people and updates."""
+    """Return the newest incidents, or the one of this name, each with its alerts, people and updates.
+
+    The words of evidence are long, so only the one that is asked for by its name has them.
+    """
     table = schema.incident
     query = sa.select(table).order_by(table.c.opened_ms.desc(), table.c.id.desc()).limit(limit)
     if ref:
         query = query.where(table.c.ref == ref)
-    return [_account(conn, catalogue, row) for row in conn.execute(query).all()]
+    return [_account(conn, catalogue, row, in_full=bool(ref)) for row in conn.execute(query).all()]
 
 
-def _account(conn: Connection, catalogue: Catalogue, row: Row[Any]) -> dict[str, Any]:
-    told, not_told, called = _people(conn, catalogue, row)
+def _account(conn: Connection, catalogue: Catalogue, row: Row[Any], *, in_full: bool) -> dict[str, Any]:
+    alerts = _alerts(conn, row)
+    told, not_told, called = _people(conn, row, _judge(conn, catalogue, row, alerts))
     return {
         "id": row.ref,
         "service": row.service,
@@ -58,12 +62,17 @@ def _account(conn: Connection, catalogue: Catalogue, row: Row[Any]) -> dict[str,
         "scope_refused": row.scope_refused,
         "sight_lost": bool(row.lost_ms),
         "reason": row.reason,
-        "alerts": _alerts(conn, row),
+        **dossier.told(conn, row),
+        "alerts": alerts,
         "told": told,
         "not_told": not_told,
         "called": called,
         "updates": _updates(conn, row.id),
         "notices": _notices(conn, row.id),
+        "approvals": approvals.told(conn, row.id),
+        "evidence": findings.told(conn, row.id, with_text=in_full),
+        "answers": answers.counts(conn, row.id),
+        "reports": reports.counts(conn, row.id),
     }
 
 
@@ -93,8 +102,19 @@ def _alerts(conn: Connection, row: Row[Any]) -> list[dict[str, Any]]:
     return found
 
 
+def _judge(conn: Connection, catalogue: Catalogue, row: Row[Any], alerts: list[dict[str, Any]]) -> Judge:
+    """Return who can say why somebody is in the audience of an incident or not."""
+    signals = [
+        Signal("", Labels.of(one["labels"]), one["annotations"], one["starts_ms"], one["ends_ms"], 0)
+        for one in alerts
+    ]
+    others = {} if row.resolved_ms else records.open_incidents(conn)
+    failing = {service: one.signals for service, one in others.items() if service != row.service}
+    return judge(catalogue, row.service, signals, failing)
+
+
 def _people(
-    conn: Connection, catalogue: Catalogue, row: Row[Any]
+    conn: Connection, row: Row[Any], asked: Judge
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return who was told, who was not, and which team was called, each with the reason."""
     a, p, log, n = schema.audience, schema.person, schema.delivery_log, schema.notice
@@ -133,7 +153,7 @@ def _people(
             not_told.append({**who, "state": one.state or one.notice_state, "why": one.reply or waiting})
     over = "it was over before anybody could be told" if row.opened_ms == row.resolved_ms else ""
     room = PEOPLE_MAX - len(found)
-    return told, not_told + _outside(catalogue, row.service, inside, room, over), called
+    return told, not_told + _outside(asked, inside, room, over), called
 
 
 def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]:
@@ -155,24 +175,25 @@ def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]
     return found
 
 
-def _outside(
-    catalogue: Catalogue, service: str, inside: set[str], room: int, over: str
-) -> list[dict[str, Any]]:
+def _outside(asked: Judge, inside: set[str], room: int, over: str) -> list[dict[str, Any]]:
     """Return people who are not in the audience, and why, as far as there is room.
 
     ``over`` is the reason for those who use the service where no audience was ever worked out.
     """
     found: list[dict[str, Any]] = []
-    for customer, person in catalogue.people():
-        if len(found) >= room or service not in catalogue.services:
+    service = asked.trouble.service
+    for customer, person in asked.catalogue.people():
+        if len(found) >= room or service not in asked.catalogue.services:
             break
         if person.email not in inside:
             who = {"customer": str(customer.customer), "name": str(person.name), "email": str(person.email)}
-            uses = any(ref.text == service for ref in customer.uses)
-            why, state = (
-                (over, "over") if over and uses else (why_not(catalogue, service, customer), "not affected")
-            )
-            found.append({**who, "team": "", "grade": "none", "state": state, "why": why})
+            verdict = asked.verdict(customer)
+            why, state = verdict.evidence, "not affected"
+            if over and customer.uses_service(service):
+                why, state = over, "over"
+            elif verdict.grade.told:
+                why = f"Nobody knew it when people were told. {verdict.evidence}"
+            found.append({**who, "team": "", "grade": verdict.grade.value, "state": state, "why": why})
     return found
 
 
@@ -223,21 +244,6 @@ def _notices(conn: Connection, incident: int) -> list[dict[str, Any]]:
         }
         for row in conn.execute(query)
     ]
-
-
-def posted_form(signal: Signal) -> dict[str, Any]:
-    """Return an alert in the form of Alertmanager's ``GET /api/v2/alerts``."""
-    return {
-        "annotations": dict(signal.annotations),
-        "endsAt": rfc3339(signal.ends_ms),
-        "fingerprint": Labels.of(signal.labels).fingerprint(),
-        "receivers": [{"name": "desk"}],
-        "startsAt": rfc3339(signal.starts_ms),
-        "status": {"inhibitedBy": [], "mutedBy": [], "silencedBy": [], "state": "active"},
-        "updatedAt": rfc3339(signal.updated_ms),
-        "generatorURL": signal.source,
-        "labels": dict(signal.labels.pairs),
-    }
 
 
 def rfc3339(at_ms: int) -> str:

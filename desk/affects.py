@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from model.misfit import Misfit
+
+SCOPES_MAX: Final = 1_000
 
 _AND: Final = re.compile(r"\s+and\s+")
 _TERM: Final = re.compile(
@@ -81,6 +85,46 @@ class Affects:
             self.uses,
             tuple((one.tag, labels[one.label] if one.label else one.value) for one in self.where),
         )
+
+    def __str__(self) -> str:
+        if self.everyone:
+            return "everyone"
+        words = [
+            f"{one.tag}={{{{ {one.label} }}}}" if one.label else f"{one.tag}={one.value}"
+            for one in self.where
+        ]
+        return " and ".join((*(["uses"] if self.uses else []), *words))
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a label of the alert decides who is meant."""
+        return any(condition.label for condition in self.where)
+
+    def scopes(
+        self, labels: Mapping[str, str], host: Mapping[str, tuple[str, ...]]
+    ) -> tuple[Scope, ...] | ScopeUnresolved:
+        """Return the scopes for an alert; what it does not say its host's labels in the catalogue do.
+
+        A host that serves several, like two shards, gives a scope for each. Where both speak and differ,
+        nobody knows which is true, and nobody is meant.
+        """
+        choices: dict[str, tuple[str, ...]] = {}
+        for name in (condition.label for condition in self.where if condition.label):
+            said, known = labels.get(name, ""), host.get(name, ())
+            if said and known and said not in known:
+                return ScopeUnresolved(
+                    f"the alert says {name}={said[:60]}, but its host serves {', '.join(known[:5])}"
+                )
+            choices[name] = (said,) if said else known
+            if not choices[name]:
+                return ScopeUnresolved(f"the alert has no label {name!r}, which the scope needs")
+        if math.prod(map(len, choices.values())) > SCOPES_MAX:
+            return ScopeUnresolved(f"its host serves more than {SCOPES_MAX} places")
+        found = (
+            self.scope(dict(zip(choices, values, strict=True)))
+            for values in itertools.product(*choices.values())
+        )
+        return tuple(one for one in found if isinstance(one, Scope))
 
 
 USES: Final = Affects(uses=True)

@@ -1,36 +1,76 @@
-"""Who is affected, each with the reason: entitlement and the alert's labels, and nobody besides."""
+"""Who is affected, worked out from evidence: who uses what, what needs what, and what the alerts say.
+
+Each customer has a grade with its reason. Impacted: the labels of an alert of the service reach what the
+customer uses, or where the customer is. Likely: what the customer uses needs the service, nothing stands in
+for it, and the labels reach the customer. Possible: it might be so, but the evidence does not carry it; who
+is only possibly affected is not written to. Not: everybody else, each with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from desk.affects import Affects, Scope, ScopeUnresolved
-from desk.catalogue import Catalogue, Customer, Person
-from desk.incident import Signal, weight
+from desk.affects import Scope
+from desk.catalogue import Catalogue
+from desk.customer import Customer, Person
+from desk.incident import Signal
+from desk.trouble import Hit, Trouble, trouble
 from desk.view import Impact
 
+SHARE_MAX: Final = 0.5
+KEYS_KEPT_MAX: Final = 1_000
 _PLACES: Final = ("region", "site", "country", "location", "city", "office", "zone", "datacenter", "cluster")
 
 
+class Grade(StrEnum):
+    """How surely an incident touches somebody."""
+
+    IMPACTED = "impacted"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    NOT = "not"
+
+    @property
+    def told(self) -> bool:
+        """Whether people of this grade are written to."""
+        return self in (Grade.IMPACTED, Grade.LIKELY)
+
+
+def surer(new: Grade, old: str) -> bool:
+    """Tell whether a grade is surer than one that was written down, by this version or an older one."""
+    order = tuple(Grade)
+    return old in order and order.index(new) < order.index(Grade(old))
+
+
 class Why(msgspec.Struct, frozen=True):
-    """Why somebody is affected, as data, so that it can be said in any language."""
+    """Why somebody is affected, as data, so that it can be said in any language.
+
+    ``via`` is the service that the customer uses, where it only needs the one that fails.
+    """
 
     everyone: bool = False
     uses: bool = False
     tags: tuple[tuple[str, str], ...] = ()
+    via: str = ""
 
     @classmethod
-    def of(cls, scope: Scope) -> Why:
+    def of(cls, scope: Scope, via: str = "") -> Why:
         """Return the reason that a scope gives."""
-        return cls(scope.everyone, scope.uses, scope.tags)
+        return cls(scope.everyone, scope.uses or bool(via), scope.tags, via)
+
+    def by_way_of(self, service: str) -> Why:
+        """Return the reason for somebody who uses a service that needs the failing one."""
+        return Why(self.everyone, True, self.tags, service)
 
     def key(self) -> str:
         """Return the reason as a text that names it."""
-        return msgspec.json.encode(self).decode()
+        return _key(self)
 
     @classmethod
     def from_key(cls, key: str) -> Why:
@@ -44,82 +84,162 @@ class Why(msgspec.Struct, frozen=True):
         return ", ".join((*where, *others))
 
 
+@lru_cache(KEYS_KEPT_MAX)
+def _key(why: Why) -> str:
+    return msgspec.json.encode(why).decode()
+
+
+_UNSAID: Final = Why()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How surely one customer is affected, and by what evidence, in sentences for staff."""
+
+    grade: Grade
+    evidence: str
+    impact: Impact = Impact.UNKNOWN
+    why: Why = _UNSAID
+
+
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One person whom an incident touches, how much, and why."""
+    """One person whom an incident touches, how surely, how much, and why."""
 
     customer: Customer
     person: Person
-    grade: Impact
+    grade: Grade
+    impact: Impact
     why: Why
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Everybody whom an incident touches; ``refusals`` are sentences on scopes that mean nobody."""
+    """Everybody who is written to; ``refusals`` are sentences on scopes that mean nobody."""
 
     people: tuple[Affected, ...]
     refusals: tuple[str, ...]
 
 
-def audience(catalogue: Catalogue, service: str, signals: Iterable[Signal]) -> Audience:
-    """Return whom these alerts of a service affect; the heaviest impact on somebody counts.
+Others = Mapping[str, Sequence[Signal]]
+"""The alerts of the other services that fail at this moment, by service."""
 
-    A scope that does not resolve, or that holds nobody, is a refusal and never a wider scope.
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Answers for one incident, customer by customer.
+
+    ``others`` are the troubles of other services: what fails there already is theirs to tell, and a choice
+    between services is lost where each of them fails for the same customer.
     """
-    people: dict[str, Affected] = {}
-    refusals: dict[str, None] = {}
-    for affects, labels, grade in _distinct(catalogue, service, signals):
-        scope = affects.scope(labels)
-        if isinstance(scope, ScopeUnresolved):
-            refusals[f"The scope does not resolve: {scope.reason}."] = None
-            continue
-        found = False
-        for customer in catalogue.customers:
-            if not is_in(customer, service, scope):
+
+    catalogue: Catalogue
+    trouble: Trouble
+    others: tuple[Trouble, ...] = ()
+    _reached: dict[frozenset[str], dict[str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+
+    def verdict(self, customer: Customer) -> Verdict:
+        """Return how surely this customer is affected, and why or why not."""
+        hit = self.trouble.told(customer)
+        if hit is not None:
+            return Verdict(Grade.IMPACTED, str(hit.evidence), hit.impact, Why.of(hit.scope))
+        here = self.trouble.here(customer)
+        if here is not None:
+            return self._by_way_of_others(customer, here)
+        if self.trouble.doubtful and self._needs(customer):
+            return Verdict(Grade.POSSIBLE, "The alerts do not say for whom the service fails.")
+        reason = why_not(self.catalogue, self.trouble.service, customer)
+        other = self.trouble.mismatch(customer) if customer.uses_service(self.trouble.service) else ""
+        return Verdict(Grade.NOT, f"{reason.rstrip('.')}: it has {other}." if other else reason)
+
+    def _by_way_of_others(self, customer: Customer, here: Hit) -> Verdict:
+        """Judge a customer at a place where the service fails, who does not use it directly."""
+        service = self.trouble.service
+        failed = frozenset(
+            other.service for other in self.others if (hit := other.here(customer)) and hit.breaks
+        )
+        reached = self._brought_down(failed)
+        for name in self._used(customer):
+            if name in reached:
+                grade = Grade.LIKELY if here.breaks else Grade.POSSIBLE
+                needs = f"{name} needs it: {' -> '.join(reached[name])}."
+                return Verdict(grade, f"{here.evidence} {needs}", here.impact, Why.of(here.scope, name))
+        for name in self._used(customer):
+            if name in failed:
                 continue
-            for person in customer.people:
-                found = True
-                known = people.get(person.email)
-                if known is None or weight(grade) > weight(known.grade):
-                    people[person.email] = Affected(customer, person, grade, Why.of(scope))
-        if not found:
-            refusals[f"The scope holds nobody: {_worded(scope)}."] = None
-    return Audience(tuple(people.values()), tuple(refusals))
+            way = self.catalogue.path(name, service)
+            if way and name not in self._alone(failed):
+                kept = f"{name} needs {service} ({' -> '.join(way)}), but something else stands in for it."
+                return Verdict(Grade.NOT, kept)
+            if way:
+                return Verdict(
+                    Grade.NOT, f"{name} fails already for another reason, which is told by itself."
+                )
+        return Verdict(Grade.NOT, why_not(self.catalogue, service, customer))
+
+    def _used(self, customer: Customer) -> Iterator[str]:
+        known = self.catalogue.services
+        return (ref.text for ref in customer.uses if ref.text in known and known[ref.text].serves)
+
+    def _needs(self, customer: Customer) -> bool:
+        service = self.trouble.service
+        return any(name == service or self.catalogue.path(name, service) for name in self._used(customer))
+
+    def _brought_down(self, failed: frozenset[str]) -> dict[str, tuple[str, ...]]:
+        """Return what fails only because of this service, given what fails besides, each with its way."""
+        if failed not in self._reached:
+            alone = self._alone(failed)
+            ways = self.catalogue.brought_down((self.trouble.service, *sorted(failed)))
+            self._reached[failed] = {
+                name: way for name, way in ways.items() if name not in alone and name != self.trouble.service
+            }
+        return self._reached[failed]
+
+    def _alone(self, failed: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
+        return self.catalogue.brought_down(sorted(failed))
 
 
-def _distinct(
-    catalogue: Catalogue, service: str, signals: Iterable[Signal]
-) -> Iterable[tuple[Affects, dict[str, str], Impact]]:
-    """Yield each different scope once: a thousand alerts of one kind name one audience."""
-    seen = set()
-    for signal in signals:
-        touch = catalogue.touch(service, signal.labels)
-        if touch.impact is None or touch.impact is Impact.UNKNOWN:
-            continue
-        labels = {one.label: signal.labels.get(one.label) for one in touch.affects.where if one.label}
-        key = (touch.affects, tuple(labels.items()), touch.impact)
-        if key not in seen:
-            seen.add(key)
-            yield touch.affects, labels, touch.impact
+def judge(
+    catalogue: Catalogue,
+    service: str,
+    signals: Iterable[Signal],
+    others: Others | None = None,
+    share_max: float = SHARE_MAX,
+) -> Judge:
+    """Return who can say of each customer how these alerts of a service touch them."""
+    own = trouble(catalogue, service, signals, share_max)
+    found = (trouble(catalogue, name, theirs) for name, theirs in (others or {}).items() if name != service)
+    return Judge(catalogue, own, tuple(found))
 
 
-def is_in(customer: Customer, service: str, scope: Scope) -> bool:
-    """Tell whether a customer is within a scope."""
-    if scope.everyone:
-        return True
-    if scope.uses and all(ref.text != service for ref in customer.uses):
-        return False
-    return all(value and customer.tag(tag) == value for tag, value in scope.tags)
+def audience(
+    catalogue: Catalogue,
+    service: str,
+    signals: Iterable[Signal],
+    others: Others | None = None,
+    share_max: float = SHARE_MAX,
+) -> Audience:
+    """Return whom these alerts of a service affect, impacted or likely; the heaviest impact counts.
+
+    A scope that does not resolve, that holds nobody, or that holds far more than a narrow scope may, is a
+    refusal and never a wider scope.
+    """
+    asked = judge(catalogue, service, signals, others, share_max)
+    people: list[Affected] = []
+    for customer in catalogue.customers:
+        found = asked.verdict(customer)
+        if found.grade.told:
+            people += (
+                Affected(customer, person, found.grade, found.impact, found.why, found.evidence)
+                for person in customer.people
+            )
+    return Audience(tuple(people), asked.trouble.refusals)
 
 
 def why_not(catalogue: Catalogue, service: str, customer: Customer) -> str:
     """Return why a customer outside the audience is not told, as a sentence."""
-    if all(ref.text != service for ref in customer.uses):
-        return f"{customer.customer} does not use {catalogue.services[service].said_in('en')}."
+    if not customer.uses_service(service):
+        known = catalogue.services.get(service)
+        return f"{customer.customer} does not use {known.said_in('en') if known else service}."
     return f"{customer.customer} is outside the scope of the alerts."
-
-
-def _worded(scope: Scope) -> str:
-    words = [*(["uses"] if scope.uses else []), *(f"{tag}={value[:60]}" for tag, value in scope.tags)]
-    return " and ".join(words) or "everyone"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from desk.catalogue import Catalogue, Customer, ImpactRule, Ref, Service, Team
+from desk.catalogue import Catalogue
+from desk.catalogue_csv import Attached, Table, read_table
 from desk.config import Config
+from desk.customer import Customer, Person, Team
+from desk.dependency import Ref, circles
 from desk.files import read_bytes
+from desk.service import ImpactRule, Service
 from model.decode import decode, nearest
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import Limits
@@ -30,17 +34,21 @@ class CatalogueFile:
 def read_catalogue(config: Config, beside: Path) -> Catalogue:
     """Return the files that desk.yaml names as one catalogue, or raise ``Rejected`` with every mistake."""
     files: list[CatalogueFile] = []
+    tables: list[Table] = []
     problems: list[Problem] = []
     for name in config.catalogue:
         path = beside / name
         try:
             data = read_bytes(path, config.place, LIMITS.file_bytes_max)
-            files.append(decode(data, str(path), CatalogueFile, LIMITS))
+            if path.suffix.lower() == ".csv":
+                tables.append(read_table(data, str(path), LIMITS.file_bytes_max))
+            else:
+                files.append(decode(data, str(path), CatalogueFile, LIMITS))
         except Rejected as wrong:
             problems += wrong.problems
     if problems:
         raise Rejected(tuple(problems))
-    return joined(files)
+    return joined(files, tables)
 
 
 def check_alone(path: Path) -> CatalogueFile:
@@ -49,20 +57,29 @@ def check_alone(path: Path) -> CatalogueFile:
     return decode(data, str(path), CatalogueFile, LIMITS)
 
 
-def joined(files: Iterable[CatalogueFile]) -> Catalogue:
-    """Return several files as one catalogue, or raise ``Rejected`` where they do not fit together."""
-    files = tuple(files)
+def joined(files: Iterable[CatalogueFile], tables: Iterable[Table] = ()) -> Catalogue:
+    """Return several files and tables as one catalogue, or raise ``Rejected`` where they do not fit."""
+    files, tables = tuple(files), tuple(tables)
     services = tuple(one for file in files for one in file.services)
-    customers = tuple(one for file in files for one in file.customers)
+    attached = tuple(one for table in tables for one in table.people)
+    declared = [one for file in files for one in file.customers]
+    declared += (one for table in tables for one in table.customers)
+    customers = _with_people(declared, attached)
     teams = tuple(one for file in files for one in file.teams)
     catalogue = Catalogue(
         {str(one.service): one for one in services}, customers, {str(one.team): one for one in teams}
     )
     problems = [
+        *_strangers(customers, attached),
         *_twice("service", ((one.service, one.place) for one in services)),
         *_twice("customer", ((one.customer, one.place) for one in customers)),
         *_twice("team", ((one.team, one.place) for one in teams)),
         *_twice("person", ((person.email.lower(), person.place) for _, person in catalogue.people())),
+        *(
+            problem
+            for team in teams
+            for problem in _twice("person", ((one.email.lower(), one.place) for one in team.people))
+        ),
         *_unknown_names(catalogue),
         *_circles(catalogue),
         *_unknown_tags(catalogue),
@@ -70,6 +87,25 @@ def joined(files: Iterable[CatalogueFile]) -> Catalogue:
     if problems:
         raise Rejected(tuple(problems))
     return catalogue
+
+
+def _with_people(customers: Iterable[Customer], attached: Iterable[Attached]) -> tuple[Customer, ...]:
+    """Return the customers, each with the people of the tables that name it."""
+    more: dict[str, list[Person]] = {}
+    for one in attached:
+        more.setdefault(one.customer.text, []).append(one.person)
+    return tuple(
+        replace(one, people=(*one.people, *found)) if (found := more.get(str(one.customer))) else one
+        for one in customers
+    )
+
+
+def _strangers(customers: Iterable[Customer], attached: Iterable[Attached]) -> Iterator[Problem]:
+    """Find people of tables whose customer nobody declares."""
+    names = {str(one.customer) for one in customers}
+    for one in attached:
+        if one.customer.text not in names:
+            yield from _unknown("customer", one.customer, names)
 
 
 def _twice(what: str, named: Iterable[tuple[str, Place]]) -> Iterator[Problem]:
@@ -82,7 +118,7 @@ def _twice(what: str, named: Iterable[tuple[str, Place]]) -> Iterator[Problem]:
 
 def _unknown_names(catalogue: Catalogue) -> Iterator[Problem]:
     for service in catalogue.services.values():
-        for ref in service.depends_on:
+        for ref in (ref for one in service.depends_on for ref in one.services):
             yield from _unknown("service", ref, catalogue.services)
         # Without any team the owner is a mere word; with teams it must be one that can be written to.
         if service.owner and catalogue.teams:
@@ -103,17 +139,9 @@ def _unknown(what: str, ref: Ref, known: Iterable[str]) -> Iterator[Problem]:
 
 def _circles(catalogue: Catalogue) -> Iterator[Problem]:
     """Find services that depend on themselves, by way of others or directly."""
-    for service in catalogue.services.values():
-        pending, seen = [ref.text for ref in service.depends_on], set()
-        while pending:
-            name = pending.pop()
-            if name == service.service:
-                sentence = f"the service {name!r} depends on itself in a circle"
-                yield Problem(service.place, sentence, "remove one of the dependencies")
-                break
-            if name not in seen and name in catalogue.services:
-                seen.add(name)
-                pending += (ref.text for ref in catalogue.services[name].depends_on)
+    for circle in circles(catalogue.needs):
+        sentence = f"the service {circle[0]!r} depends on itself: {' -> '.join(circle)}"
+        yield Problem(catalogue.services[circle[0]].place, sentence, "remove one of the dependencies")
 
 
 def _unknown_tags(catalogue: Catalogue) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,23 +13,25 @@ from babel.units import format_unit
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from desk.audience import Why
-from desk.catalogue import Service
 from desk.incident import Signal
+from desk.lint import flaws
 from desk.person import Zone, printable
+from desk.service import Service
 from desk.view import Impact, IncidentState
 from desk.words import say, spoken
 
-Kind = Literal["first", "update", "resolved", "escalation"]
+Kind = Literal["first", "update", "resolved", "escalation", "retracted", "unstable", "reopened"]
+Wrong = Literal["measured", "others", "drill"]
+"""Why a notice was wrong: we measured wrongly, it concerned others alone, or it belonged to a drill."""
 
-# Stands for the person's own link until the letter is sent; no text of others can hold it.
+# Stand for the person's own links until the letter is sent; no text of others can hold them.
 STOP_MARK: Final = "\ue000"
+YES_MARK: Final = "\ue001"
+NO_MARK: Final = "\ue002"
 SENTENCE_CHARS_MAX: Final = 400
 DETAIL_CHARS_MAX: Final = 300
 DETAILS_MAX: Final = 40
 
-_IP: Final = re.compile(
-    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])|(?<!\w)(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{1,4}"
-)
 _HOST_LABELS: Final = (
     "instance",
     "host",
@@ -40,7 +42,6 @@ _HOST_LABELS: Final = (
     "pod",
     "container",
 )
-_WORDS_OF_ALL: Final = frozenset({"localhost", "server", "host", "web", "app", "api", "mail", "database"})
 
 _HTML: Final = """\
 <!doctype html>
@@ -52,6 +53,9 @@ _HTML: Final = """\
 {% for name, value in details %}<tr><th scope="row" style="text-align:left;padding:2px 12px 2px 0">\
 {{ name }}</th><td style="padding:2px 0">{{ value }}</td></tr>
 {% endfor %}</table>
+{% endif %}{% if ways %}<p style="margin:0 0 12px">{% for mark, word in ways %}\
+<a href="{{ mark }}" style="display:inline-block;margin:0 20px 0 0;padding:3px 0">{{ word }}</a>\
+{% endfor %}</p>
 {% endif %}<p style="margin:0 0 12px"><a href="{{ url }}">{{ state_word }}</a></p>
 {% if why %}<p style="margin:24px 0 0;font-size:13px;color:#57606a">{{ why }} \
 <a href="{{ stop_mark }}" style="color:#57606a">{{ stop_word }}</a></p>
@@ -77,7 +81,9 @@ class Facts:
     """What a notice tells; times are ms since 1970 in UTC.
 
     ``noticed`` is the rule's own sentence on what people notice, by language, ``doing`` the one on what
-    is done about it; "" is the language that the rule is written in.
+    is done about it; "" is the language that the rule is written in. ``said_ms`` is when a notice went out
+    that is taken back, ``wrong`` why it is; ``calm_ms`` is how long an unstable service must work before
+    anybody writes again. ``drill`` says that nothing is really wrong.
     """
 
     kind: Kind
@@ -94,6 +100,11 @@ class Facts:
     noticed: Mapping[str, str] | None = None
     doing: Mapping[str, str] | None = None
     language: str = "en"
+    said_ms: int = 0
+    wrong: Wrong = "measured"
+    calm_ms: int = 1_800_000
+    drill: bool = False
+    cause: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +127,16 @@ class Wording:
 def wording(signals: Iterable[Signal], strangers: Iterable[str]) -> Wording:
     """Return the customer words of the first alert that has some, unless they name what nobody may read.
 
-    ``strangers`` are the names of customers: no letter names one. Hosts and addresses are ours to know.
+    ``strangers`` are the names of customers: no letter names one. Hosts and addresses are ours to know,
+    and words that promise what nobody can hold, or say nothing, are no better than none.
     """
     for signal in signals:
         noticed = _by_language(signal.annotations, "notice")
         doing = _by_language(signal.annotations, "notice_next")
         if not noticed and not doing:
             continue
-        for text in (*noticed.values(), *doing.values()):
-            refused = _unfit(text, signal, strangers)
+        for language, text in (*noticed.items(), *doing.items()):
+            refused = unfit(text, language, strangers, signal)
             if refused:
                 return Wording({}, {}, refused)
         return Wording(noticed, doing)
@@ -142,34 +154,11 @@ def _by_language(annotations: Mapping[str, str], name: str) -> dict[str, str]:
     return found
 
 
-def _unfit(text: str, signal: Signal, strangers: Iterable[str]) -> str:
+def unfit(text: str, language: str, strangers: Iterable[str], signal: Signal | None = None) -> str:
     """Return why a sentence must not be shown to customers, or the empty string."""
-    if len(text) > SENTENCE_CHARS_MAX:
-        return f"the notice has more than {SENTENCE_CHARS_MAX} characters"
-    if _IP.search(text):
-        return "the notice holds an address"
-    if "://" in text or "www." in text.lower():
-        return "the notice holds a link, which could come from a label"
-    for label in _HOST_LABELS:
-        for name in _host_names(signal.labels.get(label)):
-            if _names(text, name):
-                return f"the notice holds the value of the label {label}"
-    for name in strangers:
-        if _names(text, name):
-            return "the notice holds the name of a customer"
-    return ""
-
-
-def _host_names(value: str) -> set[str]:
-    """Return the host in a label's value, whole and without its domain."""
-    host = re.sub(r"^[a-z][a-z0-9+.-]*://", "", value).split("/")[0]
-    host = re.sub(r":\d+$", "", host)
-    names = {value, host, host.partition(".")[0]}
-    return {name for name in names if len(name) > 1 and name.lower() not in _WORDS_OF_ALL}
-
-
-def _names(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
+    hosts = [(label, signal.labels.get(label)) for label in _HOST_LABELS] if signal else []
+    found = flaws(text, language, strangers, hosts)
+    return found[0].sentence if found else ""
 
 
 def compose(facts: Facts, language: str, zone: Zone, why: Why) -> Letter:
@@ -178,22 +167,43 @@ def compose(facts: Facts, language: str, zone: Zone, why: Why) -> Letter:
     service = facts.service.said_in(tongue)
     lines = _lines(facts, tongue, zone, why)
     reason = _why(facts, tongue, why)
-    state_word = say(tongue, "state_word")
-    stop = say(tongue, "stop", service=service, url=STOP_MARK)
-    text = "\n\n".join(
-        [*(line.text for line in lines), say(tongue, "more", url=facts.url), f"{reason}\n{stop}"]
-    )
-    subject = subject_of(facts, tongue)
+    ways = () if facts.kind == "retracted" else _ways(tongue)
+    return customer_letter(subject_of(facts, tongue), lines, tongue, facts.url, (reason, service), ways)
+
+
+def _ways(language: str) -> tuple[tuple[str, str], ...]:
+    """Return the links by which readers say whether they are affected, each with its words."""
+    return (YES_MARK, say(language, "answer_affected")), (NO_MARK, say(language, "answer_not_affected"))
+
+
+def customer_letter(
+    subject: str,
+    lines: Sequence[Line],
+    language: str,
+    url: str,
+    leave: tuple[str, str],
+    ways: Sequence[tuple[str, str]] = (),
+) -> Letter:
+    """Return a letter to customers; ``leave`` is why they get it, and what they can hear no more about.
+
+    ``ways`` are the marks of further links of their own, each with its words.
+    """
+    reason, about = leave
+    stop = say(language, "stop", service=about, url=STOP_MARK)
+    answers = ["\n".join(f"{word}: {mark}" for mark, word in ways)] if ways else []
+    more = say(language, "more", url=url)
+    text = "\n\n".join([*(line.text for line in lines), *answers, more, f"{reason}\n{stop}"])
     html = _page.render(
-        language=tongue,
+        language=language,
         subject=subject,
         lines=lines,
         details=(),
-        url=facts.url,
-        state_word=state_word,
+        ways=ways,
+        url=url,
+        state_word=say(language, "state_word"),
         why=reason,
         stop_mark=STOP_MARK,
-        stop_word=say(tongue, "stop_word", service=service),
+        stop_word=say(language, "stop_word", service=about),
     )
     return Letter(subject, text + "\n", html)
 
@@ -208,36 +218,74 @@ def subject_of(facts: Facts, language: str) -> str:
     """Return the subject, which never changes while the incident lasts, so that mails stay one thread."""
     service = facts.service.said_in(language)
     stem = say(language, f"stem_{_known(facts.first_impact)}", service=service)
-    return printable(f"[{facts.page}] {stem}")
+    test = "[TEST] " if facts.drill else ""
+    return printable(f"{test}[{facts.page}] {stem}")
 
 
 def _lines(facts: Facts, language: str, zone: Zone, why: Why | None) -> list[Line]:
     """Return the sentences in their order: what you notice, since when, what we do, what you do."""
+    body = _BODIES.get(facts.kind, _running)(facts, language, zone, why)
+    return [*([Line(say(language, "test"), language)] if facts.drill else []), *body]
+
+
+def _resolved(facts: Facts, language: str, zone: Zone, _: Why | None) -> list[Line]:
     service = facts.service.said_in(language)
-    if facts.kind == "resolved":
-        since = say(
-            language, "over", service=service, time=_clock(facts.over_ms, facts.now_ms, language, zone)
-        )
-        lasted = say(language, "lasted", length=_length(facts.over_ms - facts.since_ms, language))
-        return [
-            Line(f"{since} {lasted}", language),
-            Line(f"{say(language, 'need_nothing')} {say(language, 'over_check')}", language),
-        ]
+    over = said_time(facts.over_ms, facts.now_ms, language, zone)
+    since = say(language, "over", service=service, time=over)
+    lasted = say(language, "lasted", length=said_length(facts.over_ms - facts.since_ms, language))
+    return [
+        Line(f"{since} {lasted}", language),
+        Line(f"{say(language, 'need_nothing')} {say(language, 'over_check')}", language),
+    ]
+
+
+def _retracted(facts: Facts, language: str, zone: Zone, _: Why | None) -> list[Line]:
+    """Return what takes back a notice: first what is so, then what was wrong and why."""
+    at = said_time(facts.said_ms or facts.since_ms, facts.now_ms, language, zone)
+    return [
+        Line(f"{say(language, 'retracted')} {say(language, f'wrong_{facts.wrong}', time=at)}", language),
+        Line(say(language, "need_nothing"), language),
+    ]
+
+
+def _unstable(facts: Facts, language: str, zone: Zone, why: Why | None) -> list[Line]:
+    """Return the one notice that stands for all the ends and beginnings that follow each other."""
+    service = facts.service.said_in(language)
+    lines = [Line(say(language, "noticed_unstable", service=service), language)]
+    if why is not None:
+        since = said_time(facts.since_ms, facts.now_ms, language, zone)
+        lines.append(Line(say(language, "since", time=since, who=_who(facts, language, why)), language))
+    calm = say(language, "doing_unstable", length=said_length(facts.calm_ms, language))
+    return [*lines, Line(calm, language), Line(say(language, "need_nothing"), language)]
+
+
+def _running(facts: Facts, language: str, zone: Zone, why: Why | None) -> list[Line]:
+    service = facts.service.said_in(language)
     own = _own(facts.noticed, language)
     noticed = own or Line(say(language, f"noticed_{_known(facts.impact)}", service=service), language)
-    since = _clock(facts.since_ms, facts.now_ms, language, zone)
+    since = said_time(facts.since_ms, facts.now_ms, language, zone)
     lines = [noticed]
-    if facts.kind == "update":
-        lines.append(Line(say(language, "still"), language))
+    if facts.kind in ("update", "reopened"):
+        lines.append(Line(say(language, "still" if facts.kind == "update" else "again"), language))
+    if facts.cause is not None:
+        because = say(language, "because", cause=facts.cause.said_in(language))
+        lines.append(Line(because, language))
     if why is not None:
         lines.append(Line(say(language, "since", time=since, who=_who(facts, language, why)), language))
     doing = Line(say(language, f"doing_{facts.state.value}"), language)
     lines.append((_own(facts.doing, language) if facts.kind == "first" else None) or doing)
     lines.append(Line(say(language, "need_nothing"), language))
     if facts.next_update_ms:
-        by = _clock(facts.next_update_ms, facts.now_ms, language, zone)
+        by = said_time(facts.next_update_ms, facts.now_ms, language, zone)
         lines.append(Line(say(language, "next_news", time=by), language))
     return lines
+
+
+_BODIES: Final[Mapping[Kind, Callable[[Facts, str, Zone, Why | None], list[Line]]]] = {
+    "resolved": _resolved,
+    "retracted": _retracted,
+    "unstable": _unstable,
+}
 
 
 def _own(texts: Mapping[str, str] | None, language: str) -> Line | None:
@@ -286,12 +334,12 @@ def reason_said(service: Service, page: str, why: Why) -> str:
 
 def load_words(language: str, zone: Zone, now_ms: int) -> None:
     """Load what Babel knows of a language and a zone, so that the first notice does not wait for it."""
-    _clock(now_ms, now_ms, language, zone)
-    _clock(now_ms - 2 * 86_400_000, now_ms, language, zone)
-    _length(60_000, language)
+    said_time(now_ms, now_ms, language, zone)
+    said_time(now_ms - 2 * 86_400_000, now_ms, language, zone)
+    said_length(60_000, language)
 
 
-def _clock(at_ms: int, now_ms: int, language: str, zone: Zone) -> str:
+def said_time(at_ms: int, now_ms: int, language: str, zone: Zone) -> str:
     """Say a moment on the clocks of a zone, with the day where it is not today."""
     local, today = zone.at(at_ms), zone.at(now_ms)
     # English here is nobody's in particular: 14:31 is read right everywhere.
@@ -302,7 +350,7 @@ def _clock(at_ms: int, now_ms: int, language: str, zone: Zone) -> str:
     return f"{format_datetime(local, 'medium', locale=locale)} {name}"
 
 
-def _length(length_ms: int, language: str) -> str:
+def said_length(length_ms: int, language: str) -> str:
     """Say a length of time in minutes, or in seconds below two minutes, or in hours and minutes."""
     seconds = max(1, round(length_ms / 1000))
     locale = Locale.parse(language)
@@ -318,7 +366,10 @@ def _length(length_ms: int, language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What the team of a service is told: the facts, without sparing anybody."""
+    """What the team of a service is told: the facts, without sparing anybody.
+
+    ``asides`` are what the desk itself knows of the incident, each with its name.
+    """
 
     page: str
     url: str
@@ -327,28 +378,38 @@ class Trouble:
     reason: str
     opened_ms: int
     signals: tuple[Signal, ...]
+    asides: tuple[tuple[str, str], ...] = ()
 
 
 def escalation_letter(trouble: Trouble, zone: Zone) -> Letter:
     """Return the letter to the team that owns a service, with every label of its alerts."""
     subject = printable(f"[{trouble.page}] {trouble.service} needs you: {trouble.impact.value}")
-    opened = _clock(trouble.opened_ms, trouble.opened_ms, "en", zone)
+    opened = said_time(trouble.opened_ms, trouble.opened_ms, "en", zone)
     lines = [
         Line(
             f"{trouble.service} has an open incident of impact {trouble.impact.value} since {opened}.", "en"
         ),
         Line(f"Why you: {printable(trouble.reason)[:SENTENCE_CHARS_MAX]}", "en"),
     ]
-    details = tuple(detail for signal in trouble.signals for detail in _details(signal))[:DETAILS_MAX]
+    found = (*trouble.asides, *(detail for signal in trouble.signals for detail in _details(signal)))
+    return staff_letter(subject, lines, found[:DETAILS_MAX], (trouble.url, say("en", "state_word")))
+
+
+def staff_letter(
+    subject: str, lines: Sequence[Line], details: Sequence[tuple[str, str]], link: tuple[str, str]
+) -> Letter:
+    """Return an English letter to people of our own; ``link`` is an address and the words to show for it."""
+    url, word = link
     body = "\n".join(f"{name}: {value}" for name, value in details)
-    text = "\n\n".join([*(line.text for line in lines), body, say("en", "more", url=trouble.url)])
+    text = "\n\n".join([*(line.text for line in lines), *([body] if body else []), f"{word}: {url}"])
     html = _page.render(
         language="en",
         subject=subject,
         lines=lines,
         details=details,
-        url=trouble.url,
-        state_word=say("en", "state_word"),
+        ways=(),
+        url=url,
+        state_word=word,
         why="",
         stop_mark="",
         stop_word="",

@@ -19,9 +19,12 @@ from desk.telling import House
 BODY_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counter:
-    """Where requests come in: the store to ask, and whom to call when something is to be done."""
+    """Where requests come in: the store to ask, and whom to call when something is to be done.
+
+    ``house`` is replaced whole when another catalogue comes into force.
+    """
 
     store: Store
     house: House
@@ -30,15 +33,15 @@ class Counter:
     healthy: Callable[[], bool]
 
 
-async def body(request: Request) -> bytes:
+async def body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """Read the body within the limits of size and time."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             async for piece in request.stream():
                 body += piece
-                if len(body) > BODY_BYTES_MAX:
-                    raise Refused(413, f"the body has more than {BODY_BYTES_MAX} bytes")
+                if len(body) > bytes_max:
+                    raise Refused(413, f"the body has more than {bytes_max} bytes")
     except TimeoutError:
         raise Refused(408, f"the body did not come within {BODY_S:.0f} s") from None
     except ClientDisconnect:

@@ -5,26 +5,24 @@ An incident and its notices are written together: either both are there after a 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-import msgspec
 from sqlalchemy import Connection
 
+from desk import approvals, course, digest, dossier, heartbeat, lessor, maintenance_book, records, telling
 from desk import correlate as decide
-from desk import lessor, outbox, records, schema, telling
-from desk.correlate import Ended, Ignored, Joined, LostSight, Moved, Opened, Sight, WasOver
+from desk.alertmanager import silence_book
+from desk.decision import Ignored
 from desk.escalation import patience_ends_ms, reason_to_escalate
-from desk.incident import Change, Incident, Signal, weight
+from desk.incident import Change, Incident, Signal
 from desk.intake import is_news, merge, same_episode
-from desk.outbox import MINUTE_MS
+from desk.scene import Sight
 from desk.telling import House
-from desk.view import Impact, IncidentState
+from desk.view import Impact
 
-UPDATE_PAUSE_MS: Final = 10 * MINUTE_MS
 EXTENSION_MS: Final = 60_000
 
 
@@ -38,7 +36,7 @@ class Outcome:
 
 def receive(conn: Connection, house: House, signals: Sequence[Signal], now_ms: int) -> Outcome:
     """Merge reported alerts into the store and carry out what they mean."""
-    known = records.known_signals(conn, [signal.key for signal in signals])
+    known = records.former_signals(conn, signals)
     saved: list[Signal] = []
     changes: list[Change] = []
     for signal in signals:
@@ -53,18 +51,21 @@ def receive(conn: Connection, house: House, signals: Sequence[Signal], now_ms: i
         if news or signal.name == "Watchdog" or _outlasts(merged, old, now_ms):
             saved.append(merged)
     records.save_signals(conn, saved)
-    records.save_doubts(conn, house.catalogue, (change.signal for change in changes))
+    asked = approvals.hear(conn, house, [change.signal for change in changes], now_ms)
+    touches = {change.signal.key: house.catalogue.touches(change.signal.labels) for change in changes}
+    records.save_doubts(conn, ((change.signal, touches[change.signal.key]) for change in changes))
     records.hear_agents(conn, saved)
     lessor.hear_members(conn, saved)
+    audible = silence_book.heard(conn, changes, now_ms)
     touched = {
         touch.service
-        for change in changes
-        for touch in house.catalogue.touches(change.signal.labels)
+        for change in audible
+        for touch in touches[change.signal.key]
         if touch.impact not in (None, Impact.UNKNOWN)
     }
     if not touched:
-        return Outcome(False, 0)
-    return Outcome(True, _carry_out(conn, house, changes, touched, now_ms))
+        return Outcome(asked, 0)
+    return Outcome(True, _carry_out(conn, house, audible, touched, now_ms))
 
 
 def _outlasts(new: Signal, old: Signal | None, now_ms: int) -> bool:
@@ -74,38 +75,40 @@ def _outlasts(new: Signal, old: Signal | None, now_ms: int) -> bool:
 
 
 def tick(conn: Connection, house: House, now_ms: int) -> Outcome:
-    """Carry out what time alone means for every open incident."""
-    return Outcome(True, _carry_out(conn, house, (), None, now_ms))
+    """Carry out what time alone means: for incidents, silences and planned work, and for silent agents."""
+    quiet = heartbeat.news(conn, house.started_ms, now_ms)
+    if quiet:
+        receive(conn, house, quiet, now_ms)
+        heartbeat.doubt(conn, quiet, now_ms)
+    work_due_ms = maintenance_book.tick(conn, house, now_ms)
+    free = (*silence_book.released(conn, now_ms), *maintenance_book.released(conn, house, now_ms))
+    due_ms = _carry_out(conn, house, free, None, now_ms)
+    digest_due_ms = digest.tick(conn, house.catalogue, house.config, now_ms)
+    return Outcome(True, min(filter(None, (due_ms, work_due_ms, digest_due_ms)), default=0))
 
 
 def _carry_out(
-    conn: Connection, house: House, changes: Sequence[Change], services: Iterable[str] | None, now_ms: int
+    conn: Connection, house: House, changes: Sequence[Change], services: Collection[str] | None, now_ms: int
 ) -> int:
     """Decide, apply, and look at what is open now; return when to look again."""
-    sight = records.sight(conn, house.started_ms, now_ms)
-    services = None if services is None else tuple(services)
-    incidents = records.open_incidents(conn, services)
-    decisions = decide.correlate(house.catalogue, incidents, changes, now_ms, sight)
-    for decision in decisions:
-        if isinstance(decision, Opened):
-            _open(conn, house, decision, now_ms)
-        elif isinstance(decision, Joined):
-            _join(conn, house, decision, now_ms)
-        elif isinstance(decision, Moved):
-            _move(conn, house, decision, now_ms)
-        elif isinstance(decision, LostSight):
-            records.change_incident(
-                conn, decision.incident.id, {"lost_ms": now_ms, "reason": decision.reason}
-            )
-        elif isinstance(decision, Ended):
-            _end(conn, house, decision, now_ms)
-        elif isinstance(decision, WasOver):
-            _record(conn, house, decision, now_ms)
-    changed = any(not isinstance(decision, Ignored) for decision in decisions)
-    still_open = records.open_incidents(conn, services) if changed else incidents
-    return min(
-        filter(None, (_look_after(conn, house, one, now_ms, sight) for one in still_open.values())), default=0
+    look = partial(
+        dossier.scene,
+        conn,
+        house.catalogue,
+        services,
+        house.config.reopen_within.ms,
+        house.started_ms,
+        now_ms,
     )
+    scene = look()
+    decided = decide.correlate(house.catalogue, scene, changes, now_ms)
+    decisions = maintenance_book.unexplained(conn, decided)
+    for decision in decisions:
+        course.carry_out(conn, house, decision, now_ms)
+    if any(not isinstance(decision, Ignored) for decision in decisions):
+        scene = look()
+    dues = [_look_after(conn, house, one, now_ms, scene.sight) for one in scene.open.values()]
+    return min(filter(None, (*dues, decide.echo_due_ms(scene, now_ms))), default=0)
 
 
 def _look_after(conn: Connection, house: House, incident: Incident, now_ms: int, sight: Sight) -> int:
@@ -114,140 +117,15 @@ def _look_after(conn: Connection, house: House, incident: Incident, now_ms: int,
         records.change_incident(conn, incident.id, {"lost_ms": 0})
         incident = replace(incident, lost_ms=0)
     patience_ms = house.config.hold.ms
-    reason = "" if incident.escalated_ms else reason_to_escalate(incident, patience_ms, now_ms)
+    reason = ""
+    if not incident.escalated_ms:
+        unasked = telling.unasked(house, incident, now_ms)
+        reason = unasked or reason_to_escalate(incident, patience_ms, now_ms)
     if reason:
         telling.escalate(conn, house, incident, reason, now_ms)
         incident = replace(incident, escalated_ms=now_ms)
-    if incident.next_update_ms <= now_ms:
-        incident = _keep_promise(conn, house, incident, now_ms)
+    # Of what comes and goes nothing is promised.
+    if 0 < incident.next_update_ms <= now_ms:
+        incident = course.keep_promise(conn, house, incident, now_ms)
     due = (decide.next_due_ms(incident, now_ms, sight), patience_ends_ms(incident, patience_ms))
     return min((moment for moment in due if moment > now_ms), default=0)
-
-
-def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None:
-    """Open an incident, with its first notices in the same transaction."""
-    promise_ms = now_ms + telling.promise_ms(decision.impact)
-    incident = replace(_begun(house, decision, decision.state, now_ms), next_update_ms=promise_ms)
-    incident = _insert(conn, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
-    telling.publish(conn, house, incident, "first", now_ms, decision.reason)
-    telling.tell_affected(conn, house, incident, now_ms)
-
-
-def _begun(house: House, decision: Opened | WasOver, state: IncidentState, now_ms: int) -> Incident:
-    """Return the incident that a decision begins, before it is written."""
-    return Incident(
-        id=0,
-        ref=reference(house.secret, decision.service, decision.signals, now_ms),
-        service=decision.service,
-        impact=decision.impact,
-        first_impact=decision.impact,
-        state=state,
-        opened_ms=now_ms,
-        timeline=decision.timeline,
-        signals=decision.signals,
-    )
-
-
-def _insert(conn: Connection, incident: Incident, more: Mapping[str, object]) -> Incident:
-    """Write an incident and its alerts; return it with its id."""
-    key = conn.execute(
-        schema.incident.insert().values(
-            ref=incident.ref,
-            service=incident.service,
-            impact=incident.impact.value,
-            first_impact=incident.first_impact.value,
-            state=incident.state.value,
-            opened_ms=incident.opened_ms,
-            **records.moments(incident.timeline),
-            **more,
-        )
-    ).inserted_primary_key
-    assert key is not None, "an insert of one row names its key"
-    incident = replace(incident, id=int(key[0]))
-    records.link_alerts(conn, incident.id, incident.signals)
-    return incident
-
-
-def _join(conn: Connection, house: House, decision: Joined, now_ms: int) -> None:
-    """Add alerts, and tell those whom they affect in addition."""
-    old = decision.incident
-    records.link_alerts(conn, old.id, decision.signals)
-    grown = replace(old, signals=(*old.signals, *decision.signals))
-    # The weight of the new alerts decides about the hold of whoever they add.
-    impact = decide.worst(house.catalogue, old.service, grown.signals)
-    telling.tell_affected(conn, house, replace(grown, impact=max(old.impact, impact, key=weight)), now_ms)
-
-
-def _move(conn: Connection, house: House, decision: Moved, now_ms: int) -> None:
-    """Change state, impact and timeline; say so on the page where people would see a difference."""
-    old = decision.incident
-    worse = weight(decision.impact) > weight(old.impact)
-    next_update_ms = old.next_update_ms
-    if worse:
-        # Whoever was told of less hears of more soon, but never twice within the pause.
-        next_update_ms = min(next_update_ms, max(now_ms + 1, old.said_ms + UPDATE_PAUSE_MS))
-        if decision.impact is Impact.MAJOR:
-            outbox.release(conn, old.id, now_ms)
-    records.change_incident(
-        conn,
-        old.id,
-        {
-            "state": decision.state.value,
-            "impact": decision.impact.value,
-            "next_update_ms": next_update_ms,
-            **records.moments(decision.timeline),
-        },
-    )
-    if worse or decision.state is not old.state:
-        new = replace(old, state=decision.state, impact=decision.impact, timeline=decision.timeline)
-        telling.publish(conn, house, new, "update", now_ms, decision.reason)
-
-
-def _keep_promise(conn: Connection, house: House, incident: Incident, now_ms: int) -> Incident:
-    """Say how it stands, even when nothing is new, and promise the next time."""
-    next_update_ms = now_ms + telling.promise_ms(incident.impact)
-    incident = replace(incident, next_update_ms=next_update_ms)
-    records.change_incident(conn, incident.id, {"next_update_ms": next_update_ms})
-    number = telling.publish(conn, house, incident, "update", now_ms, "the promised time of the next update")
-    outbox.withdraw(conn, incident.id, "a newer update follows", ("update",))
-    telling.tell_told(conn, house, incident, "update", number, now_ms)
-    return incident
-
-
-def _end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
-    """Close an incident; whoever was told of it hears so, and nobody else."""
-    incident = replace(decision.incident, state=IncidentState.RESOLVED, timeline=decision.timeline)
-    told = bool(outbox.told_people(conn, incident.id))
-    outbox.withdraw(conn, incident.id, "it was over before this was sent", ("first", "update"))
-    records.change_incident(
-        conn,
-        incident.id,
-        {
-            "state": incident.state.value,
-            "resolved_ms": now_ms,
-            "next_update_ms": 0,
-            "lost_ms": 0,
-            "healed_silently": decision.healed and not told,
-            "reason": decision.reason,
-            **records.moments(decision.timeline),
-        },
-    )
-    records.keep_snapshots(conn, incident.id, incident.signals)
-    number = telling.publish(conn, house, incident, "resolved", now_ms, decision.reason)
-    if told:
-        telling.tell_told(conn, house, incident, "resolved", number, now_ms)
-
-
-def _record(conn: Connection, house: House, decision: WasOver, now_ms: int) -> None:
-    """Write down an episode that was over when the desk heard of it; it is news to nobody."""
-    incident = _begun(house, decision, IncidentState.RESOLVED, now_ms)
-    over = {"resolved_ms": now_ms, "healed_silently": decision.healed, "reason": decision.reason}
-    incident = _insert(conn, incident, over)
-    records.keep_snapshots(conn, incident.id, incident.signals)
-    telling.publish(conn, house, incident, "resolved", now_ms, decision.reason)
-
-
-def reference(secret: bytes, service: str, signals: Sequence[Signal], now_ms: int) -> str:
-    """Return the public name of an incident: it tells nothing, and no two desks share one."""
-    said = msgspec.json.encode([service, now_ms, *sorted(signal.key for signal in signals)])
-    return hmac.new(secret, b"incident " + said, hashlib.sha256).hexdigest()[:12]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import FILE_BYTES_MAX
+
+SECRET_BYTES_MAX: Final = 4096
+_OPEN_TO_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP
 
 
 def read_bytes(path: Path, named_at: Place, bytes_max: int = FILE_BYTES_MAX) -> bytes:
@@ -15,10 +19,25 @@ def read_bytes(path: Path, named_at: Place, bytes_max: int = FILE_BYTES_MAX) -> 
 
     One byte more than ``bytes_max`` is read at most, so that whoever decodes them sees the excess.
     """
+    return _read(path, named_at, bytes_max, forbidden=0)
+
+
+def read_secret(path: Path, named_at: Place) -> bytes:
+    """Return the bytes of a file that nobody but its owner may write and others may not read."""
+    return _read(path, named_at, SECRET_BYTES_MAX, _OPEN_TO_OTHERS)
+
+
+def _read(path: Path, named_at: Place, bytes_max: int, forbidden: int) -> bytes:
     try:
         with open(path, "rb", opener=_not_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
                 raise _refused(named_at, f"{path.name} is not a regular file", "name a file")
+            if mode & forbidden:
+                sentence = f"{path.name} has the mode {stat.S_IMODE(mode):o}, so that others can use it"
+                raise _refused(
+                    named_at, sentence, f"run chmod 600 {path.name}, or 640 for a group of its own"
+                )
             return file.read(bytes_max + 1)
     except OSError as wrong:
         sentence = f"{path.name} cannot be read: {wrong.strerror}"

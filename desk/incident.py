@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
 from desk.view import Impact, IncidentState
 from model.labels import Labels
@@ -54,6 +55,11 @@ class Signal:
         object.__setattr__(self, "remedy", Remedy.of(self.annotations))
 
     @property
+    def host(self) -> str:
+        """The host whose agent posted it; of an alert from elsewhere, what it is about."""
+        return self.annotations.get("beforehand_host") or self.labels.get("instance")
+
+    @property
     def name(self) -> str:
         """The rule's name for it."""
         return self.labels.get("alertname")
@@ -81,9 +87,82 @@ class Timeline:
     verified_ms: int = 0
 
 
+class EchoKind(StrEnum):
+    """Why an alert makes no incident of its own."""
+
+    UPSTREAM = "upstream"
+    """Its service needs one that has an incident."""
+    MERGED = "merged"
+    """Somebody merged its incident into another."""
+    CLOSED = "closed"
+    """Somebody closed or took back its incident while it fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """An alert that makes no incident of its own, since the incident of this number accounts for it.
+
+    ``path`` runs from the alert's service to the one that has the incident; ``impact`` is what the alert
+    means for its own service.
+    """
+
+    signal: Signal
+    service: str
+    incident: int
+    path: tuple[str, ...]
+    impact: Impact
+    since_ms: int
+    kind: EchoKind = EchoKind.UPSTREAM
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The incident that another one comes from; ``path`` runs from the service to the cause's."""
+
+    incident: int
+    path: tuple[str, ...]
+
+    @property
+    def service(self) -> str:
+        """The service where it began."""
+        return self.path[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The trouble of a service came, or went."""
+
+    at_ms: int
+    came: bool
+
+
+class Field(StrEnum):
+    """What a person may set in an incident; automation then leaves it alone."""
+
+    TITLE = "title"
+    IMPACT = "impact"
+    STATE = "state"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What people said of an incident; ``locks`` names who set each field, the words are by language."""
+
+    locks: Mapping[Field, str] = field(default_factory=dict)
+    title: Mapping[str, str] = field(default_factory=dict)
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_HAND: Final = Hand()
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One open episode of one service, with the alerts that belong to it."""
+    """One open episode of one service, with the alerts that belong to it.
+
+    ``echoes`` are alerts of services that need this one; they make no incident while this one is open.
+    """
 
     id: int
     ref: str
@@ -99,3 +178,19 @@ class Incident:
     next_update_ms: int = 0
     said_ms: int = 0  # when people were last written to
     lost_ms: int = 0  # since when its alerts cannot be seen
+    reopened_ms: int = 0  # when it last began anew after an end
+    unstable_ms: int = 0  # since when it comes and goes
+    echoes: tuple[Echo, ...] = ()
+    cause: Cause | None = None
+    turns: tuple[Turn, ...] = ()
+    hand: Hand = NO_HAND
+    wrong: Literal["measured", "others", "drill"] = "measured"  # why it was taken back
+
+    @property
+    def begun_ms(self) -> int:
+        """When it was opened, or last opened again: what waits for a healer waits from then on."""
+        return max(self.opened_ms, self.reopened_ms)
+
+    def is_held(self, name: Field) -> bool:
+        """Tell whether a person set this field, so that automation leaves it alone."""
+        return name in self.hand.locks

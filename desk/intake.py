@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -17,14 +18,17 @@ from model.labels import Labels
 BODY_BYTES_MAX: Final = 8 << 20
 ALERTS_MAX: Final = 5_000
 LABELS_MAX: Final = 64
+LABEL_NAME_MAX: Final = 128
 VALUE_BYTES_MAX: Final = 4 << 10
 RESOLVE_TIMEOUT_MS: Final = 300_000
+MOMENT_MAX: Final = 64
+TEXTS_KEPT: Final = 4_096
 PROBLEMS_SAID_MAX: Final = 50
 
 _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,18}))?(?:([Zz])|([+-])(\d\d):(\d\d))"
 )
-_LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}")
+_LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 _WIRE: Final = {"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}
@@ -93,10 +97,11 @@ def _problem(one: Posted) -> str:
     if len(pairs) > LABELS_MAX or len(one.annotations) > LABELS_MAX:
         return f"at most {LABELS_MAX} labels and as many annotations are taken"
     for name in (*one.labels, *one.annotations):
-        if not _LABEL_NAME.fullmatch(name):
+        if len(name) > LABEL_NAME_MAX or not _is_name(name):
             return f"invalid label name {name[:40]!r}"
     for name, value in (*pairs, *one.annotations.items()):
-        if len(value) > VALUE_BYTES_MAX or len(value.encode()) > VALUE_BYTES_MAX:
+        # A character has at most four bytes.
+        if 4 * len(value) > VALUE_BYTES_MAX and len(value.encode()) > VALUE_BYTES_MAX:
             return f"the value of {name!r} has more than {VALUE_BYTES_MAX} bytes"
     for text in (one.starts_at, one.ends_at):
         if text is not None and moment_ms(text) is None:
@@ -115,7 +120,7 @@ def _signal(one: Posted, now_ms: int) -> Signal | None:
     ends_ms = ends_ms or now_ms + RESOLVE_TIMEOUT_MS
     if ends_ms < starts_ms:
         return None
-    labels = Labels.of(one.labels)
+    labels = Labels(tuple(sorted(pair for pair in one.labels.items() if pair[1])))
     return Signal(
         key=key_of(labels),
         labels=labels,
@@ -149,9 +154,10 @@ def merge(old: Signal, new: Signal, now_ms: int) -> Signal:
         ends_ms = max(ends_ms, old.ends_ms) if old.over else ends_ms
     elif old.ends_ms > ends_ms and not old.guessed:
         ends_ms = old.ends_ms
-    return replace(
-        new, starts_ms=min(old.starts_ms, new.starts_ms), ends_ms=ends_ms, over=new.over and ends_ms <= now_ms
-    )
+    starts_ms, over = min(old.starts_ms, new.starts_ms), new.over and ends_ms <= now_ms
+    if (starts_ms, ends_ms, over) == (new.starts_ms, new.ends_ms, new.over):
+        return new
+    return replace(new, starts_ms=starts_ms, ends_ms=ends_ms, over=over)
 
 
 def same_episode(old: Signal, new: Signal) -> bool:
@@ -175,6 +181,17 @@ def moment_ms(text: str) -> int | None:
 
     Returns None where it is no time, and 0 for the zero time of Go, which stands for none.
     """
+    return _moment_ms(text) if len(text) <= MOMENT_MAX else None
+
+
+# The alerts of one body have few names and moments among them.
+@lru_cache(TEXTS_KEPT)
+def _is_name(text: str) -> bool:
+    return _LABEL_NAME.fullmatch(text) is not None
+
+
+@lru_cache(TEXTS_KEPT)
+def _moment_ms(text: str) -> int | None:
     shape = _RFC3339.fullmatch(text)
     if shape is None:
         return None

@@ -14,15 +14,9 @@ from desk.incident import Signal
 from desk.lease import MEMBER_FORGOTTEN_MS, Denied, Granted, Group, Request, decide
 from desk.store import upsert
 
-HOST: Final = "beforehand_host"
 SERVICES: Final = "beforehand_services"
 SERVICES_MAX: Final = 200
 SICK_MAX: Final = 10_000
-
-
-def host_of(signal: Signal) -> str:
-    """Return the host whose agent posted an alert; of an alert from elsewhere, what it is about."""
-    return signal.annotations.get(HOST) or signal.labels.get("instance")
 
 
 def hear_members(conn: Connection, signals: Iterable[Signal]) -> None:
@@ -32,7 +26,7 @@ def hear_members(conn: Connection, signals: Iterable[Signal]) -> None:
             continue
         named = [one.strip() for one in signal.annotations.get(SERVICES, "").split(",")]
         rows = [
-            {"service": service, "host": host_of(signal), "heard_ms": signal.updated_ms}
+            {"service": service, "host": signal.host, "heard_ms": signal.updated_ms}
             for service in named[:SERVICES_MAX]
             if service
         ]
@@ -95,12 +89,11 @@ def _sick(conn: Connection, catalogue: Catalogue, service: str, now_ms: int) -> 
             continue
         touched = {touch.service for touch in catalogue.touches(signal.labels)}
         if service in touched | {signal.labels.get("service")}:
-            found.setdefault(host_of(signal), signal.starts_ms)
+            found.setdefault(signal.host, signal.starts_ms)
     return found
 
 
 def _upstream(conn: Connection, catalogue: Catalogue, service: str) -> tuple[str, ...]:
     """Return the services with an open incident that this one depends on."""
-    known = catalogue.services.get(service)
-    wanted = [str(ref) for ref in known.depends_on] if known else []
+    wanted = catalogue.upstream(service)
     return tuple(sorted(records.open_incidents(conn, wanted))) if wanted else ()

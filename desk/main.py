@@ -18,11 +18,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from desk.app import Desk
+from desk.backing import Unready
 from desk.catalogue import Catalogue
 from desk.catalogue_file import read_catalogue
 from desk.clock import monotonic_s, now_ms
-from desk.config import Config, read_config
+from desk.config import Config, approval_key, read_config
+from desk.maintenance_file import read_works
 from desk.store import TooNew
+from model import grant
 from model.address import Listen
 from model.misfit import Rejected
 
@@ -33,25 +36,36 @@ EX_CONFIG: Final = 78
 
 BACKLOG: Final = 512
 GRACE_S: Final = 3
+STUCK_MS: Final = 60_000
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the desk; return 0 after a clean stop, 78 where what is written is wrong, 75 where another runs."""
     parser = argparse.ArgumentParser("beforehand desk", description="Serve the desk.")
     parser.add_argument("--config", required=True, type=Path, help="the file desk.yaml")
-    parser.add_argument("--state", required=True, type=Path, help="the directory that keeps the desk's state")
+    parser.add_argument("--state", type=Path, help="the directory that keeps the desk's state")
+    parser.add_argument("--host-key", metavar="HOST", help="print the approval key of one host, and end")
     options = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         config, catalogue = read(options.config)
+        if options.host_key:
+            return _say_key(config, options.host_key)
     except Rejected as wrong:
         _complain(str(wrong))
         return EX_CONFIG
+    if options.state is None:
+        parser.error("--state is needed")
+    return _served(config, catalogue, options.state)
+
+
+def _served(config: Config, catalogue: Catalogue, state: Path) -> int:
+    """Serve until told to stop; return the exit code."""
     try:
-        with _locked(options.state), _listening(config) as sockets:
-            return _run(config, catalogue, options.state, sockets)
+        with _locked(state), _listening(config) as sockets:
+            return _run(config, catalogue, state, sockets)
     except BlockingIOError:
-        _complain(f"another desk works in {options.state}; stop it, or name another directory")
+        _complain(f"another desk works in {state}; stop it, or name another directory")
         return EX_TEMPFAIL
     except TooNew as wrong:
         _complain(f"{wrong}; run the version that wrote it, or a later one")
@@ -59,15 +73,28 @@ def main(argv: Sequence[str]) -> int:
     except Rejected as wrong:
         _complain(str(wrong))
         return EX_CONFIG
-    except OSError as wrong:
+    except (OSError, Unready) as wrong:
         _complain(f"the desk cannot start: {wrong}")
         return EX_UNAVAILABLE
 
 
+def _say_key(config: Config, host: str) -> int:
+    """Print what a host's file approval.key is to hold."""
+    key = approval_key(config)
+    if not key:
+        _complain("desk.yaml names no approval_key_file")
+        return EX_CONFIG
+    sys.stdout.write(f"{grant.host_key(key, host).hex()}\n")
+    return 0
+
+
 def read(path: Path) -> tuple[Config, Catalogue]:
-    """Return desk.yaml and its catalogue, or raise ``Rejected`` with every mistake."""
+    """Return desk.yaml and its catalogue, or raise ``Rejected`` with every mistake, of planned work too."""
     config = read_config(path)
-    return config, read_catalogue(config, path.parent)
+    catalogue = read_catalogue(config, path.parent)
+    # What lies in the past only the running desk can tell from what was carried out.
+    read_works(config, catalogue, path.parent, 0, ())
+    return config, catalogue
 
 
 @contextlib.contextmanager
@@ -88,7 +115,10 @@ def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def _bound(listen: Listen) -> socket.socket:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    return socket.create_server((listen.host, listen.port), family=family, backlog=BACKLOG)
+    made = socket.create_server((listen.host, listen.port), family=family, backlog=BACKLOG)
+    # Who takes nothing for so long is let go; accepted connections inherit it (tcp(7)).
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
+    return made
 
 
 def _run(
@@ -97,18 +127,30 @@ def _run(
     desk = Desk(config, catalogue, state, now_ms, monotonic_s)
     desk.start()
     try:
-        asyncio.run(_until_told(desk, sockets))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_told(desk, sockets))
     finally:
         desk.stop()
     return 0
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop: uvloop where it is, which takes a third of the CPU."""
+    try:
+        import uvloop  # noqa: PLC0415  it is made for CPython on Linux alone
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
 async def _until_told(desk: Desk, sockets: tuple[socket.socket, socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; SIGHUP has the catalogue read again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # A file is read elsewhere than where requests are answered.
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, desk.reload))
     staff, public = (_address(one) for one in sockets)
     lines = f"The page is at http://{public}/\nStaff and agents: http://{staff}/\n"
 
@@ -149,6 +191,7 @@ async def serve(
     ready()
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+    desk.hush()
     for server in servers:
         server.should_exit = True
     stopping.cancel()
@@ -163,6 +206,7 @@ def _server(app: ASGIApp) -> _Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_S,
             ws="none",

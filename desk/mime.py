@@ -11,12 +11,16 @@ import hashlib
 import re
 from collections.abc import Iterator
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Final
 
 from desk.person import Sender
 from model.plugin import Message
 
 HEADER_BYTES_MAX: Final = 900  # RFC 5322 allows 998 in a line
+HEADERS_KEPT_MAX: Final = 256
+BODIES_KEPT_MAX: Final = 128
+DATES_KEPT_MAX: Final = 16
 _ENCODED_BYTES: Final = 42  # of UTF-8 in one encoded word, which may have 75 characters (RFC 2047)
 
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
@@ -30,16 +34,22 @@ def mime(message: Message, sender: Sender) -> bytes:
         _header("From", _from(sender)),
         _header("To", message.to),
         _header("Subject", _words(message.subject)),
-        _header("Date", formatdate(message.written_ms / 1000)),
+        _header("Date", _date(message.written_ms)),
         _header("Message-ID", message.id),
         *(_header(name, _list_name(value)) for name, value in message.headers),
         _header("MIME-Version", "1.0"),
         _header("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
     ]
-    parts = [_part(boundary, "plain", message.text), _part(boundary, "html", message.html)]
-    return b"".join([*head, b"\r\n", *parts, f"--{boundary}--\r\n".encode()])
+    mark = f"--{boundary}".encode()
+    plain, html = (_encoded_around(text, message.own) for text in (message.text, message.html))
+    return b"".join([*head, b"\r\n", mark, _PLAIN_PART, *plain, mark, _HTML_PART, *html, mark, b"--\r\n"])
 
 
+_KINDS: Final = "\r\nContent-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+_PLAIN_PART, _HTML_PART = (_KINDS.format(kind).encode() for kind in ("plain", "html"))
+
+
+@lru_cache(HEADERS_KEPT_MAX)
 def _header(name: str, value: str) -> bytes:
     """Return one header line; a value that would make two, or vanish, is a bug of ours."""
     bare = value.replace("\r\n ", "")
@@ -50,10 +60,48 @@ def _header(name: str, value: str) -> bytes:
     return f"{name}: {value}\r\n".encode("ascii")
 
 
-def _part(boundary: str, kind: str, text: str) -> bytes:
-    body = base64.encodebytes(text.replace("\n", "\r\n").encode()).replace(b"\n", b"\r\n")
-    kinds = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
-    return f"--{boundary}\r\n{kinds}\r\n".encode() + body
+def _encoded_around(text: str, own: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return a body in base64; what stands around the reader's own parts is encoded once for all readers.
+
+    A piece that is followed by another is a multiple of three bytes, so that no padding stands inside.
+    """
+    start, last = (text.find(own[0]), text.rfind(own[-1])) if own else (-1, -1)
+    if start < 0 or last < start:
+        return (_base64_lines(_bytes(text)),)
+    end = last + len(own[-1])
+    head, rest = _head(text[:start])
+    middle = rest + _bytes(text[start:end])
+    first, tail = _tail(text[end:], -len(middle) % 3)
+    return head, _base64_lines(middle + first), tail
+
+
+@lru_cache(BODIES_KEPT_MAX)
+def _head(text: str) -> tuple[bytes, bytes]:
+    """Return what stands before the reader's own part, and the bytes that are left over."""
+    data = _bytes(text)
+    whole = len(data) - len(data) % 3
+    return _base64_lines(data[:whole]), data[whole:]
+
+
+@lru_cache(BODIES_KEPT_MAX)
+def _tail(text: str, missing: int) -> tuple[bytes, bytes]:
+    """Return the bytes that the part before still wants, and all that comes after them."""
+    data = _bytes(text)
+    return data[:missing], _base64_lines(data[missing:])
+
+
+def _bytes(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode()
+
+
+def _base64_lines(data: bytes) -> bytes:
+    """Return base64 in lines of 76 characters, each with its line end (RFC 2045, 6.8)."""
+    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+@lru_cache(DATES_KEPT_MAX)
+def _date(at_ms: int) -> str:
+    return formatdate(at_ms / 1000)
 
 
 def _from(sender: Sender) -> str:

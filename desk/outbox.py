@@ -7,7 +7,7 @@ leaves at most the message in flight in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
+from desk.bulk import over, put
 from desk.compose import Kind, Letter
+from desk.ledger import book
 
 CHUNK_PEOPLE: Final = 1_000
 MINUTE_MS: Final = 60_000
@@ -24,8 +26,19 @@ TTL_MS: Final[dict[Kind, int]] = {
     "update": 60 * MINUTE_MS,
     "resolved": 24 * 60 * MINUTE_MS,
     "escalation": 24 * 60 * MINUTE_MS,
+    "retracted": 24 * 60 * MINUTE_MS,
+    "unstable": 60 * MINUTE_MS,
+    "reopened": 60 * MINUTE_MS,
 }
-_PRIORITY: Final[dict[Kind, int]] = {"escalation": 0, "first": 1, "resolved": 2, "update": 3}
+_PRIORITY: Final[dict[Kind, int]] = {
+    "escalation": 0,
+    "first": 1,
+    "retracted": 1,
+    "reopened": 1,
+    "unstable": 2,
+    "resolved": 2,
+    "update": 3,
+}
 
 TOLD: Final = ("accepted", "unknown", "sending")
 
@@ -93,12 +106,14 @@ def plan(conn: Connection, planned: Planned, people: Sequence[int], channel: str
         for start in range(0, len(ordered), CHUNK_PEOPLE)
     ]
     conn.execute(schema.chunk.insert(), chunks)
+    if planned.kind == "first":
+        book.decided(conn, planned.incident, notice, planned.not_before_ms, planned.created_ms)
     return notice
 
 
-def address(conn: Connection, incident: int, notice: int, recipients: Sequence[Recipient]) -> None:
+def address(conn: Connection, incident: int, notice: int, recipients: Iterable[Recipient]) -> None:
     """Write down whom a first notice is meant for, each with the reason."""
-    rows = [
+    rows = (
         {
             "incident": incident,
             "person": one.person,
@@ -108,8 +123,12 @@ def address(conn: Connection, incident: int, notice: int, recipients: Sequence[R
             "notice": notice,
         }
         for one in recipients
-    ]
-    conn.execute(schema.audience.insert(), rows)
+    )
+    put(conn, schema.audience, rows, _MEANT)
+
+
+# Whose first notice was never sent may get another when it is back.
+_MEANT: Final = over(schema.audience, ("grade", "why", "reason", "notice"))
 
 
 def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]) -> None:
@@ -147,7 +166,7 @@ def release(conn: Connection, incident: int, now_ms: int) -> None:
     first = sa.select(schema.notice.c.id).where(
         schema.notice.c.incident == incident, schema.notice.c.kind == "first"
     )
-    conn.execute(
+    held = conn.execute(
         sa.update(schema.chunk)
         .where(
             schema.chunk.c.notice.in_(first),
@@ -155,7 +174,9 @@ def release(conn: Connection, incident: int, now_ms: int) -> None:
             schema.chunk.c.not_before_ms > now_ms,
         )
         .values(not_before_ms=now_ms)
+        .returning(schema.chunk.c.notice)
     )
+    book.released(conn, incident, set(held.scalars()), now_ms)
 
 
 def told_people(conn: Connection, incident: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,31 +35,41 @@ BRIEFLY: Final = {"Cache-Control": "public, max-age=300"}
 
 _ROOM: Final = Path(__file__).parent
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MEDIA: Final = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-_FILES: Final = {
+_MEDIA: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+FILES: Final = {
     path.name: path.read_bytes() for path in sorted((_ROOM / "static").iterdir()) if path.suffix in _MEDIA
 }
 
 
 def public_routes(
-    read: Callable[[], PageView], incident: Callable[[str], IncidentView | None]
+    read: Callable[[], PageView],
+    incident: Callable[[str], IncidentView | None],
+    embed_from: Sequence[str] = (),
 ) -> list[Route]:
-    """Return the routes that anybody may read: the page, its history, one incident, and the static files.
+    """Return the routes that anybody may read: the page, its history, what is one, and the static files.
 
     ``read`` and ``incident`` may block: they run on a worker thread. ``incident`` returns None for an id
-    that it does not know.
+    that it does not know. Pages of ``embed_from`` may hold the small page ``/embed`` within them.
     """
+    embedding = _embedding(embed_from)
 
     def page(request: Request) -> Response:
         view = honest(read())
-        renews = bool(view.open_incidents)
-        paused = request.query_params.get("renew") == "off"
-        return _html(request, "page.html", PUBLIC, page=view, renews=renews, paused=paused)
+        # Nothing moves unless the reader asked for it (WCAG 2.2, 2.2.1 and its failure F41).
+        renews = bool(view.open_incidents) and request.query_params.get("renew") == "on"
+        return _html(request, "page.html", PUBLIC, page=view, renews=renews)
 
     def history(request: Request) -> Response:
         view = honest(read())
         told = months((*view.open_incidents, *view.past_incidents))
         return _html(request, "history.html", PUBLIC, page=view, months=told)
+
+    def embed(request: Request) -> Response:
+        return _html(request, "embed.html", embedding, page=honest(read()))
 
     def one_incident(request: Request) -> Response:
         found = incident(_id(request))
@@ -67,10 +77,19 @@ def public_routes(
             raise HTTPException(404)
         return _html(request, "incident.html", PUBLIC, page=honest(read()), incident=found)
 
+    def one_work(request: Request) -> Response:
+        view, key = honest(read()), _id(request)
+        found = next((one for one in view.maintenances if one.id == key), None)
+        if found is None:
+            raise HTTPException(404)
+        return _html(request, "maintenance.html", PUBLIC, page=view, work=found)
+
     return [
         Route("/", page),
         Route("/history", history),
+        Route("/embed", embed),
         Route("/incidents/{id}", one_incident),
+        Route("/maintenances/{id}", one_work),
         Route("/static/{name}", _static),
     ]
 
@@ -104,6 +123,14 @@ def not_found(name: str) -> Callable[[Request, Exception], Response]:
     return lost
 
 
+def _embedding(origins: Sequence[str]) -> dict[str, str]:
+    """Return the headers of what the pages of these origins may hold in a frame."""
+    parents = " ".join(origins) or "'none'"
+    policy = HEADERS["Content-Security-Policy"].replace("ancestors 'none'", f"ancestors {parents}")
+    more = {"Cross-Origin-Resource-Policy": "cross-origin"} if origins else {}
+    return {**PUBLIC, **more, "Content-Security-Policy": policy}
+
+
 def _id(request: Request) -> str:
     """Return the id in the path; what no id can be is not found, and never reaches the store."""
     found = str(request.path_params["id"])
@@ -115,10 +142,15 @@ def _id(request: Request) -> str:
 def _static(request: Request) -> Response:
     """Serve a file of the package from memory; one that is asked for by its content never changes."""
     name = str(request.path_params["name"])
-    if name not in _FILES:
+    if name not in FILES:
         raise HTTPException(404)
-    caching = FOREVER if request.query_params.get("v") == _mark(_FILES[name]) else BRIEFLY
-    return _answer(request, _FILES[name], _MEDIA[Path(name).suffix], caching)
+    caching = FOREVER if request.query_params.get("v") == _mark(FILES[name]) else BRIEFLY
+    return _answer(request, FILES[name], _MEDIA[Path(name).suffix], caching)
+
+
+def rendered(template: str, **context: object) -> str:
+    """Return one of the pages as text, for whoever sends it under headers of its own."""
+    return _TEMPLATES[template].render(context)
 
 
 def _html(request: Request, template: str, caching: Mapping[str, str], **context: object) -> Response:
@@ -142,7 +174,7 @@ def _mark(body: bytes) -> str:
 
 def _asset(name: str) -> str:
     """Return the address of a static file, which changes with its content."""
-    return f"/static/{name}?v={_mark(_FILES[name])}"
+    return f"/static/{name}?v={_mark(FILES[name])}"
 
 
 def _environment() -> Environment:
@@ -154,7 +186,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(asset=_asset, words=page_words, walk=walk, refresh_s=REFRESH_S)
+    # Links lead where they say, and nothing is a copy, unless whoever renders a copy says otherwise.
+    made.globals.update(asset=_asset, words=page_words, walk=walk, refresh_s=REFRESH_S, link=str, copied=None)
     return made
 
 

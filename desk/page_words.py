@@ -6,17 +6,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 from desk.view import (
+    DAY_MS,
     TROUBLE,
     DayView,
     Impact,
     IncidentState,
     IncidentView,
+    MaintenanceState,
+    MaintenanceView,
     PageView,
     ServiceState,
     worst,
 )
 
 PEOPLE_NAMED_MIN: Final = 5  # a smaller number could point at somebody
+PLANNED_DAYS: Final = 30
+UNKNOWN: Final = ServiceState.UNKNOWN
 
 STATE_WORDS: Final = {
     ServiceState.OPERATIONAL: "Working",
@@ -39,6 +44,13 @@ INCIDENT_WORDS: Final = {
     IncidentState.MONITORING: "Monitoring",
     IncidentState.RESOLVED: "Resolved",
     IncidentState.RETRACTED: "Retracted",
+}
+WORK_WORDS: Final = {
+    MaintenanceState.SCHEDULED: "Planned",
+    MaintenanceState.IN_PROGRESS: "Under way",
+    MaintenanceState.VERIFYING: "Done, being checked",
+    MaintenanceState.COMPLETED: "Done",
+    MaintenanceState.CANCELLED: "Called off",
 }
 _SAID_OF: Final = {
     ServiceState.MAJOR: ("is down", "are down"),
@@ -224,11 +236,25 @@ def names(services: list[str]) -> str:
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
-def confirmation(page: PageView) -> str:
-    """Say when the states of the page were last borne out by a check."""
+def planned(page: PageView) -> tuple[MaintenanceView, ...]:
+    """Return the work that is under way or begins within 30 days, the next first."""
+    over = (MaintenanceState.COMPLETED, MaintenanceState.CANCELLED)
+    last_ms = page.now_ms + PLANNED_DAYS * DAY_MS
+    found = (one for one in page.maintenances if one.state not in over and one.start_ms <= last_ms)
+    return tuple(sorted(found, key=lambda one: (one.start_ms, one.id)))
+
+
+def services_of(page: PageView, work: MaintenanceView) -> tuple[str, ...]:
+    """Return the names of the services that planned work is on, as the page has them."""
+    known = {one.service: one.name for one in page.services}
+    return tuple(known.get(key, key) for key in work.keys)
+
+
+def confirmation(page: PageView, copied: bool = False) -> str:
+    """Say when the states of the page were last borne out by a check; a copy says no length of time."""
     if page.confirmed_ms is None:
         return "No check has reached us yet, so every service is unknown."
-    since = f"{clock(page.confirmed_ms)}, {ago(page.confirmed_ms, page.now_ms)}"
+    since = clock(page.confirmed_ms) + ("" if copied else f", {ago(page.confirmed_ms, page.now_ms)}")
     if page.confirmed:
         return f"Confirmed at {since}."
     return f"Last confirmed at {since}. Until checks reach us again, every service is unknown."

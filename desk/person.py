@@ -6,21 +6,24 @@ import re
 import unicodedata
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parseaddr
 from functools import cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from model.misfit import Misfit
 
 ADDRESS_BYTES_MAX: Final = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 LOCAL_BYTES_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 200
+HOOK_CHARS_MAX: Final = 500
 
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _QUIET: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,61}[a-z0-9])?")
 
 
@@ -70,6 +73,20 @@ def _ascii_domain(domain: str) -> str | None:
         return None
     parts = host.split(".")
     return host if len(parts) > 1 and all(_DOMAIN_LABEL.fullmatch(part) for part in parts) else None
+
+
+class MailDomain(str):
+    """A domain of mail, in lower case and as its A-labels; those below it are others."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> MailDomain:
+        """Read a domain."""
+        host = _ascii_domain(text)
+        if host is None:
+            raise Misfit(f"{printable(text)[:60]!r} is not a mail domain", "write one like example.com")
+        return cls(host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +139,53 @@ class Zone(str):
     def at(self, at_ms: int) -> datetime:
         """Return this moment on the clocks of the zone."""
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zoneinfo.ZoneInfo(self))
+
+
+class Phone(str):
+    """A telephone number of E.164, like ``+491701234567``; spaces between its digits are left out."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Phone:
+        """Read one number."""
+        number = text.replace(" ", "")
+        if not _PHONE.fullmatch(number):
+            raise Misfit(
+                f"{printable(text)[:40]!r} is not a telephone number", "write it like +49 170 1234567"
+            )
+        return cls(number)
+
+
+class Hook(str):
+    """Where a customer's program listens: an https address without a user and a fragment in it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Hook:
+        """Read one address; whether it may be asked is judged when it is, by where it leads then."""
+        parts = urlsplit(text) if text == printable(text) and " " not in text else None
+        sound = parts and parts.scheme == "https" and parts.hostname and not parts.fragment
+        if not sound or (parts and "@" in parts.netloc) or len(text) > HOOK_CHARS_MAX:
+            raise Misfit(f"{printable(text)[:60]!r} is not an https address", "write https://host/path")
+        return cls(text)
+
+
+class Day(str):
+    """A day of the calendar, written 2026-01-31."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Day:
+        """Read one day."""
+        try:
+            if len(text) == len("2026-01-31"):
+                return cls(date.fromisoformat(text).isoformat())
+        except ValueError:
+            pass
+        raise Misfit(f"{text[:20]!r} is not a day", "write it like 2026-01-31")
 
 
 ENGLISH: Final = Language("en")

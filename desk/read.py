@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +11,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import schema
+from desk import dossier, maintenance_book, schema
+from desk.catalogue import Catalogue
 from desk.channels import mailbox
+from desk.maintenance import Maintenance
+from desk.maintenance_words import page_text, said_title
+from desk.service import FALLBACK
 from desk.store import Store
 from desk.telling import House
 from desk.view import (
@@ -23,6 +27,7 @@ from desk.view import (
     IncidentView,
     LetterView,
     MailboxView,
+    MaintenanceView,
     PageView,
     ServiceState,
     ServiceView,
@@ -51,17 +56,21 @@ class Reader:
         with self.store.reading() as conn:
             rows = _recent(conn, now_ms)
             incidents = self._views(conn, rows)
-            doubtful = _doubtful(conn, now_ms)
+            doubtful = _doubtful(conn, now_ms) | _shadowed(self.house.catalogue, rows)
+            echoes = dossier.stretches(conn, now_ms - DAYS_SHOWN * DAY_MS)
             confirmed = conn.execute(sa.select(sa.func.max(schema.agent.c.heard_ms))).scalar()
+            works = maintenance_book.works(conn, now_ms)
         services = tuple(
             ServiceView(
                 name,
                 service.said_in(tongue),
-                *_standing(name, rows, doubtful, self.watched_ms),
-                days=days_of(_stretches(name, rows), self.watched_ms, now_ms),
+                *_echoing(_standing(name, rows, doubtful, self.watched_ms, works), echoes.get(name, ())),
+                days=days_of(
+                    (*_stretches(name, rows, works), *echoes.get(name, ())), self.watched_ms, now_ms
+                ),
             )
             for name, service in self.house.catalogue.services.items()
-            if service.stage == "live"
+            if service.serves
         )
         return PageView(
             name=self.house.config.name,
@@ -73,6 +82,7 @@ class Reader:
             past_incidents=tuple(one for one in incidents if one.resolved_ms is not None),
             confirmed_ms=int(confirmed) if confirmed else None,
             watched_ms=self.watched_ms,
+            maintenances=tuple(self._work(one) for one in works),
         )
 
     def incident(self, ref: str) -> IncidentView | None:
@@ -81,6 +91,23 @@ class Reader:
             table = schema.incident
             rows = conn.execute(sa.select(table).where(table.c.ref == ref)).all()
             return next(iter(self._views(conn, rows)), None)
+
+    def _work(self, work: Maintenance) -> MaintenanceView:
+        tongue = self._tongue()
+        plan = work.plan
+        services = maintenance_book.services_of(self.house, plan)
+        return MaintenanceView(
+            id=work.id,
+            title=said_title(plan.title, tongue),
+            text=page_text(work, services, tongue),
+            keys=plan.services,
+            state=work.state,
+            start_ms=plan.start_ms,
+            end_ms=plan.end_ms,
+            announced_ms=work.announced_ms,
+            changed_ms=work.changed_ms,
+            sequence=work.sequence,
+        )
 
     def mailbox(self, now_ms: int) -> MailboxView:
         """Return the letters that were kept here; for staff alone."""
@@ -99,7 +126,16 @@ class Reader:
         rows = tuple(rows)
         updates = _updates(conn, [row.id for row in rows], self._tongue())
         told = told_counts(conn, [row.id for row in rows])
-        return [self._view(row, updates.get(row.id, ()), told.get(row.id, 0)) for row in rows]
+        named = dossier.titles(conn, [row.id for row in rows])
+        views = [self._view(row, updates.get(row.id, ()), told.get(row.id, 0)) for row in rows]
+        return [
+            replace(view, title=title) if (title := self._title(named.get(row.id, {}))) else view
+            for row, view in zip(rows, views, strict=True)
+        ]
+
+    def _title(self, words: Mapping[str, str]) -> str:
+        """Return the title that a person gave, in the language of the page or as it was written."""
+        return words.get(self._tongue()) or words.get(FALLBACK) or next(iter(words.values()), "")
 
     def _view(self, row: Row[Any], updates: tuple[UpdateView, ...], told: int) -> IncidentView:
         tongue = self._tongue()
@@ -153,10 +189,31 @@ def _doubtful(conn: Connection, now_ms: int) -> frozenset[str]:
     return frozenset(row.service for row in found)
 
 
+def _shadowed(catalogue: Catalogue, rows: Iterable[Row[Any]]) -> frozenset[str]:
+    """Return the services that cannot be known to work, since what they need is down or out of sight."""
+    failed = {
+        row.service
+        for row in rows
+        if not row.resolved_ms and (row.lost_ms or row.impact in (Impact.MAJOR, Impact.PARTIAL))
+    }
+    return frozenset(catalogue.brought_down(sorted(failed))) - failed
+
+
+def _echoing(standing: tuple[ServiceState, int], echoes: Iterable[Stretch]) -> tuple[ServiceState, int]:
+    """Return how a service stands with its alerts that another incident accounts for."""
+    going = [one for one in echoes if one.end_ms is None]
+    loudest = worst((standing[0], *(one.state for one in going)))
+    return standing if loudest is standing[0] else (loudest, min(one.start_ms for one in going))
+
+
 def _standing(
-    service: str, rows: Iterable[Row[Any]], doubtful: frozenset[str], watched_ms: int
+    service: str,
+    rows: Iterable[Row[Any]],
+    doubtful: frozenset[str],
+    watched_ms: int,
+    works: Iterable[Maintenance],
 ) -> tuple[ServiceState, int]:
-    """Return how a service stands and since when."""
+    """Return how a service stands and since when; what planned work explains is planned work."""
     own = [row for row in rows if row.service == service]
     open_now = [row for row in own if not row.resolved_ms]
     states = [ServiceState.UNKNOWN if row.lost_ms else Impact(row.impact).state for row in open_now]
@@ -164,19 +221,28 @@ def _standing(
         states.append(ServiceState.UNKNOWN)
     if open_now:
         return worst(states), open_now[0].onset_ms
+    begun = [one.begun_ms for one in works if one.active and service in one.plan.services]
+    if begun and not states:
+        return ServiceState.MAINTENANCE, min(begun)
     since_ms = max((row.resolved_ms for row in own), default=watched_ms)
     return worst(states) if states else ServiceState.OPERATIONAL, since_ms
 
 
-def _stretches(service: str, rows: Iterable[Row[Any]]) -> list[Stretch]:
-    return [
+def _stretches(service: str, rows: Iterable[Row[Any]], works: Iterable[Maintenance]) -> list[Stretch]:
+    planned = [
+        Stretch(ServiceState.MAINTENANCE, one.begun_ms, one.completed_ms or one.cancelled_ms or None)
+        for one in works
+        if one.begun_ms and service in one.plan.services
+    ]
+    return planned + [
         Stretch(
             Impact(row.impact).state,
             row.onset_ms,
             (row.healed_ms or row.resolved_ms) if row.resolved_ms else None,
         )
         for row in rows
-        if row.service == service
+        # What was taken back never was.
+        if row.service == service and row.state != IncidentState.RETRACTED
     ]
 
 

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from desk import schema
-from desk.catalogue import Catalogue
+from desk.bulk import over, put
+from desk.catalogue import Catalogue, Touch
 from desk.config import Config
-from desk.correlate import Sight
-from desk.incident import Incident, Signal, Timeline
+from desk.customer import Team
+from desk.incident import NO_HAND, Cause, Hand, Incident, Signal, Timeline
+from desk.scene import Sight
 from desk.store import upsert
 from desk.view import Impact, IncidentState
 from model.labels import Labels
@@ -25,23 +27,45 @@ TEXTS_READ_MAX: Final = 10_000  # alerts of open incidents are read again and ag
 AGENT_FORGOTTEN_MS: Final = 86_400_000
 
 
+_BY_KEYS: Final = sa.select(schema.alert).where(schema.alert.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+
 def known_signals(conn: Connection, keys: Sequence[str]) -> dict[str, Signal]:
     """Return the stored alerts of these keys."""
-    table = schema.alert
     found: dict[str, Signal] = {}
     for start in range(0, len(keys), KEYS_PER_QUERY):
         some = keys[start : start + KEYS_PER_QUERY]
-        for row in conn.execute(sa.select(table).where(table.c.key.in_(some))):
+        for row in conn.execute(_BY_KEYS, {"keys": some}):
             found[row.key] = signal_of(row)
     return found
 
 
+def former_signals(conn: Connection, signals: Sequence[Signal]) -> dict[str, Signal]:
+    """Return what is stored of these alerts; words that are still the same are not read again."""
+    found: dict[str, Signal] = {}
+    for start in range(0, len(signals), KEYS_PER_QUERY):
+        some = {one.key: one for one in signals[start : start + KEYS_PER_QUERY]}
+        for row in conn.execute(_BY_KEYS, {"keys": list(some)}):
+            found[row.key] = _former(row, some[row.key])
+    return found
+
+
+def _former(row: Row[Any], newer: Signal) -> Signal:
+    same = row.annotations == _text_of(newer.annotations)
+    # Its key is made of its labels, so they are the same.
+    return _signal(row, newer.labels, newer.annotations if same else _annotations(row.annotations))
+
+
 def signal_of(row: Row[Any]) -> Signal:
     """Return a row of the table of alerts as a noun."""
+    return _signal(row, _labels(row.labels), _annotations(row.annotations))
+
+
+def _signal(row: Row[Any], labels: Labels, annotations: Mapping[str, str]) -> Signal:
     return Signal(
         key=row.key,
-        labels=_labels(row.labels),
-        annotations=_annotations(row.annotations),
+        labels=labels,
+        annotations=annotations,
         starts_ms=row.starts_ms,
         ends_ms=row.ends_ms,
         updated_ms=row.updated_ms,
@@ -49,6 +73,10 @@ def signal_of(row: Row[Any]) -> Signal:
         over=row.over,
         source=row.source,
     )
+
+
+def _text_of(pairs: Mapping[str, str]) -> str:
+    return msgspec.json.encode(pairs if isinstance(pairs, dict) else dict(pairs)).decode()
 
 
 @lru_cache(TEXTS_READ_MAX)
@@ -64,31 +92,49 @@ def _annotations(text: str) -> Mapping[str, str]:
 def save_signals(conn: Connection, signals: Iterable[Signal]) -> None:
     """Write alerts over what was known of them, in the order of their keys."""
     rows = [
-        {
-            "key": one.key,
-            "labels": msgspec.json.encode(dict(one.labels.pairs)).decode(),
-            "annotations": msgspec.json.encode(dict(one.annotations)).decode(),
-            "source": one.source,
-            "starts_ms": one.starts_ms,
-            "ends_ms": one.ends_ms,
-            "updated_ms": one.updated_ms,
-            "guessed": one.guessed,
-            "over": one.over,
-        }
+        (
+            one.key,
+            msgspec.json.encode(dict(one.labels.pairs)).decode(),
+            _text_of(one.annotations),
+            one.source,
+            one.starts_ms,
+            one.ends_ms,
+            one.updated_ms,
+            one.guessed,
+            one.over,
+        )
         for one in sorted(signals, key=lambda one: one.key)
     ]
     if rows:
-        insert = upsert(conn, schema.alert)
-        newer = {name: insert.excluded[name] for name in rows[0] if name != "key"}
-        conn.execute(insert.on_conflict_do_update(index_elements=["key"], set_=newer), rows)
+        statement, names = _saving(conn)
+        # Straight to the driver: there are many, and each value is what the driver takes already.
+        ready = [dict(zip(names, row, strict=True)) for row in rows] if names else rows
+        conn.exec_driver_sql(statement, ready)
 
 
-def save_doubts(conn: Connection, catalogue: Catalogue, signals: Iterable[Signal]) -> None:
+_savings: Final[dict[str, tuple[str, tuple[str, ...]]]] = {}
+
+
+def _saving(conn: Connection) -> tuple[str, tuple[str, ...]]:
+    """Return the statement that writes alerts, and the names of its values where the driver wants names."""
+    found = _savings.get(conn.dialect.name)
+    if found is None:
+        names = tuple(column.name for column in schema.alert.columns)
+        insert = upsert(conn, schema.alert).values({name: sa.bindparam(name) for name in names})
+        newer = {name: insert.excluded[name] for name in names if name != "key"}
+        update = insert.on_conflict_do_update(index_elements=["key"], set_=newer)
+        compiled = update.compile(dialect=conn.dialect)
+        found = (str(compiled), () if compiled.positional else names)
+        _savings[conn.dialect.name] = found
+    return found
+
+
+def save_doubts(conn: Connection, touched: Iterable[tuple[Signal, Iterable[Touch]]]) -> None:
     """Note which services an alert of unknown impact puts in doubt."""
     rows = [
         {"alert": signal.key, "service": touch.service}
-        for signal in signals
-        for touch in catalogue.touches(signal.labels)
+        for signal, touches in touched
+        for touch in touches
         if touch.impact is Impact.UNKNOWN
     ]
     if rows:
@@ -121,11 +167,23 @@ def sight(conn: Connection, started_ms: int, now_ms: int) -> Sight:
 
 def open_incidents(conn: Connection, services: Iterable[str] | None = None) -> dict[str, Incident]:
     """Return the open incidents, of these services or of all, with the alerts as they stand now."""
-    table, link, alert = schema.incident, schema.incident_alert, schema.alert
-    query = sa.select(table).where(table.c.resolved_ms == 0)
+    query = incident_rows().where(schema.incident.c.resolved_ms == 0)
     if services is not None:
-        query = query.where(table.c.service.in_(tuple(services)))
-    rows = conn.execute(query).all()
+        query = query.where(schema.incident.c.service.in_(tuple(services)))
+    return {one.service: one for one in with_alerts(conn, conn.execute(query).all())}
+
+
+def incident_rows() -> sa.Select[Any]:
+    """Return the question for rows of incidents with all that ``incident_of`` reads."""
+    table, more = schema.incident, schema.incident_more
+    kept = (more.c.cause, more.c.path, more.c.reopened_ms, more.c.unstable_ms, more.c.hand)
+    fate = (more.c.merged_into, more.c.closed_by, more.c.backfilled)
+    return sa.select(table, *kept, *fate).outerjoin(more, more.c.incident == table.c.id)
+
+
+def with_alerts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Incident]:
+    """Return rows of incidents as nouns, with their alerts as they stand now."""
+    link, alert = schema.incident_alert, schema.alert
     joined = (
         sa.select(link.c.incident, alert)
         .join(alert, alert.c.key == link.c.alert)
@@ -133,13 +191,13 @@ def open_incidents(conn: Connection, services: Iterable[str] | None = None) -> d
         .order_by(alert.c.key)
     )
     signals: dict[int, list[Signal]] = {row.id: [] for row in rows}
-    for row in conn.execute(joined):
+    for row in conn.execute(joined) if rows else ():
         signals[row.incident].append(signal_of(row))
-    return {row.service: incident_of(row, signals[row.id]) for row in rows}
+    return [incident_of(row, signals[row.id]) for row in rows]
 
 
 def incident_of(row: Row[Any], signals: Sequence[Signal]) -> Incident:
-    """Return a row of the table of incidents as a noun."""
+    """Return a row of ``incident_rows`` as a noun."""
     return Incident(
         id=row.id,
         ref=row.ref,
@@ -155,7 +213,16 @@ def incident_of(row: Row[Any], signals: Sequence[Signal]) -> Incident:
         next_update_ms=row.next_update_ms,
         said_ms=row.said_ms,
         lost_ms=row.lost_ms,
+        reopened_ms=row.reopened_ms or 0,
+        unstable_ms=row.unstable_ms or 0,
+        cause=Cause(row.cause, tuple(msgspec.json.decode(row.path, type=list[str]))) if row.cause else None,
+        hand=hand_of(row.hand or ""),
     )
+
+
+def hand_of(text: str) -> Hand:
+    """Return what people said of an incident, as it is kept."""
+    return msgspec.json.decode(text, type=Hand) if text else NO_HAND
 
 
 def change_incident(conn: Connection, incident: int, values: Mapping[str, Any]) -> None:
@@ -179,7 +246,8 @@ def link_alerts(conn: Connection, incident: int, signals: Iterable[Signal]) -> N
         {"incident": incident, "alert": one.key, "starts_ms": one.starts_ms, "snapshot": ""}
         for one in signals
     ]
-    conn.execute(upsert(conn, schema.incident_alert).on_conflict_do_nothing(), rows)
+    if rows:
+        conn.execute(upsert(conn, schema.incident_alert).on_conflict_do_nothing(), rows)
 
 
 def keep_snapshots(conn: Connection, incident: int, signals: Iterable[Signal]) -> None:
@@ -197,6 +265,23 @@ def keep_snapshots(conn: Connection, incident: int, signals: Iterable[Signal]) -
             .where(table.c.incident == incident, table.c.alert == one.key)
             .values(snapshot=msgspec.json.encode(kept).decode())
         )
+
+
+def belongs(incident: int, alert: sa.Column[str], at_ms: sa.Column[int]) -> sa.ColumnElement[bool]:
+    """Tell of what concerns an alert at a time whether it was in this incident, and not in a later one."""
+    link, later, told = schema.incident_alert.alias(), schema.incident_alert.alias(), alert.table
+    since = sa.and_(later.c.alert == alert, later.c.starts_ms > link.c.starts_ms, later.c.starts_ms <= at_ms)
+    mine = sa.and_(link.c.incident == incident, link.c.alert == alert, link.c.starts_ms <= at_ms)
+    newer = sa.select(later.c.alert).where(since).correlate(link, told).exists()
+    return sa.select(link.c.alert).where(mine, ~newer).correlate(told).exists()
+
+
+_PERSON_KEY: Final = ("email", "team")
+_NEWER: Final = over(
+    schema.person,
+    [one.name for one in schema.person.c if one.name not in ("id", *_PERSON_KEY)],
+    keys=_PERSON_KEY,
+)
 
 
 def settle_people(conn: Connection, catalogue: Catalogue, config: Config) -> dict[str, int]:
@@ -217,29 +302,25 @@ def settle_people(conn: Connection, catalogue: Catalogue, config: Config) -> dic
             "gone": False,
         }
         for customer, person in catalogue.people()
-        if person.via
+        if person.by_mail
     ]
-    rows += [
-        {
-            "email": str(team.email),
-            "customer": "",
-            "name": str(team.team),
-            "language": str(team.language),
-            "zone": str(team.zone),
-            "quiet": "",
-            "team": str(team.team),
-            "gone": False,
-        }
-        for team in catalogue.teams.values()
-    ]
+    rows += [row for team in catalogue.teams.values() for row in _team_rows(team)]
     table = schema.person
     conn.execute(sa.update(table).values(gone=True))
-    if rows:
-        insert = upsert(conn, table)
-        newer = {name: insert.excluded[name] for name in rows[0] if name not in ("email", "team")}
-        conn.execute(insert.on_conflict_do_update(index_elements=["email", "team"], set_=newer), rows)
+    put(conn, table, {(row["email"], row["team"]): row for row in rows}.values(), _NEWER)
     found = conn.execute(sa.select(table.c.id, table.c.email, table.c.team).where(table.c.gone.is_(False)))
     return {person_key(row.email, row.team): row.id for row in found}
+
+
+def _team_rows(team: Team) -> Iterable[dict[str, object]]:
+    """Return a row for the team and for each of its people, one where a person reads the team's address."""
+    shared = {"customer": "", "language": str(team.language), "quiet": "", "team": str(team.team)}
+    found = {str(team.email): (str(team.team), str(team.zone))}
+    found |= {str(one.email): (str(one.name), str(one.zone or team.zone)) for one in team.people}
+    return [
+        {**shared, "email": email, "name": name, "zone": zone, "gone": False}
+        for email, (name, zone) in found.items()
+    ]
 
 
 def person_key(email: str, team: str = "") -> str:

@@ -1,4 +1,7 @@
-"""What the desk forgets each night: old alerts, and the words of old notices; never who was told when."""
+"""What the desk forgets each night: old alerts, evidence and questions, and the words of old notices.
+
+Who was told when is kept for two years, and forgotten by whole incidents.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import schema
+from desk import reports, schema, suppression
+from desk.alertmanager import silence_book
+from desk.ledger import book
 
 DAY_MS: Final = 86_400_000
 ALERTS_KEPT_MS: Final = 15 * DAY_MS
 LETTERS_KEPT_MS: Final = 90 * DAY_MS
+EVIDENCE_KEPT_MS: Final = 15 * DAY_MS
+ASKS_KEPT_MS: Final = 90 * DAY_MS
 ROWS_MAX: Final = 50_000
 
 
@@ -25,7 +32,30 @@ def forget(conn: Connection, now_ms: int) -> int:
         .limit(ROWS_MAX)
     )
     alerts = conn.execute(sa.delete(a).where(a.c.key.in_(old))).rowcount
+    silence_book.forget(conn, now_ms)
+    suppression.forget(conn, now_ms)
     n, letter = schema.notice, schema.letter
     past = sa.select(n.c.id).where(n.c.created_ms < now_ms - LETTERS_KEPT_MS)
     letters = conn.execute(sa.delete(letter).where(letter.c.notice.in_(past))).rowcount
-    return int(alerts) + int(letters)
+    return int(alerts) + int(letters) + _forget_healing(conn, now_ms) + _forget_telling(conn, now_ms)
+
+
+def _forget_telling(conn: Connection, now_ms: int) -> int:
+    """Delete people's own words, old letters, and from the ledger what ended years ago."""
+    leaflet, letter = schema.leaflet, schema.leaflet_letter
+    past = sa.select(leaflet.c.id).where(leaflet.c.created_ms < now_ms - LETTERS_KEPT_MS)
+    letters = conn.execute(sa.delete(letter).where(letter.c.leaflet.in_(past))).rowcount
+    return reports.forget(conn, now_ms) + book.forget(conn, now_ms) + int(letters)
+
+
+def _forget_healing(conn: Connection, now_ms: int) -> int:
+    """Delete evidence, and questions with all that was answered to them."""
+    past = (
+        (schema.evidence, schema.evidence.c.heard_ms, EVIDENCE_KEPT_MS),
+        (schema.ask, schema.ask.c.heard_ms, ASKS_KEPT_MS),
+        (schema.ask_audit, schema.ask_audit.c.at_ms, ASKS_KEPT_MS),
+    )
+    return sum(
+        int(conn.execute(sa.delete(table).where(at_ms < now_ms - kept_ms)).rowcount)
+        for table, at_ms, kept_ms in past
+    )

@@ -1,7 +1,6 @@
 """The desk's store: one thread writes, in groups that share a commit; readers never write.
 
-Exactly one connection writes and checkpoints, because SQLite before 3.51.3 can damage its log when two
-do so at once. Several functions that wait together become one transaction: each has a savepoint of its
+Several functions that wait together become one transaction: each has a savepoint of its
 own, and none is told of success before the commit that makes it durable.
 """
 
@@ -14,36 +13,20 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from desk import schema
+from desk import migrations, schema
+from desk.backing import Backing, Unready
 
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 10_000
 WAIT_S: Final = 30.0
-
-_WRITER: Final = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=10000",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-16384",
-    "PRAGMA journal_size_limit=67108864",
-    "PRAGMA wal_autocheckpoint=1000",
-)
-_READER: Final = (
-    "PRAGMA busy_timeout=10000",
-    "PRAGMA query_only=ON",
-    "PRAGMA temp_store=MEMORY",
-)
 
 Result = TypeVar("Result")
 
@@ -81,15 +64,18 @@ class _Caught:
 
 
 class Store:
-    """The tables in one SQLite file; ``write`` is the only way to change them."""
+    """The tables of the desk; ``write`` is the only way to change them."""
 
-    def __init__(self, file: Path) -> None:
-        self._writer = _engine(file, _WRITER, "BEGIN IMMEDIATE")
-        self._readers = _engine(file, _READER, "BEGIN")
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(QUEUE_MAX)
         self._closing = threading.Event()
-        with self._writer.connect() as conn:
-            _prepare(conn)
+        try:
+            with backing.writer.connect() as conn:
+                _prepare(conn, backing.alone)
+        except OperationalError as wrong:
+            backing.close()
+            raise Unready(f"the database cannot be used: {_first_line(wrong)}") from None
         self._thread = threading.Thread(target=self._work, name="desk-writer", daemon=True)
         self._thread.start()
 
@@ -109,21 +95,24 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the store and cannot write."""
-        with self._readers.connect() as conn, conn.begin():
+        with self._backing.readers.connect() as conn, conn.begin():
             yield conn
+
+    @property
+    def shared(self) -> bool:
+        """Whether other desks may write to the same tables."""
+        return self._backing.shared
 
     def close(self) -> None:
         """Finish what waits, then close every connection."""
         self._closing.set()
         self._jobs.put(None)
         self._thread.join()
-        self._readers.dispose()
-        self._writer.dispose()
+        self._backing.close()
 
     def _work(self) -> None:
-        with self._writer.connect() as conn:
-            while group := self._next_group():
-                self._run(conn, group)
+        while group := self._next_group():
+            self._run(group)
 
     def _next_group(self) -> list[_Job[Any]]:
         """Wait for one job and take whatever waits behind it; nothing means that the store closes."""
@@ -141,17 +130,20 @@ class Store:
             self._jobs.put(None)
         return group
 
-    def _run(self, conn: Connection, group: list[_Job[Any]]) -> None:
+    def _run(self, group: list[_Job[Any]]) -> None:
         """Run a group in one transaction, then keep its promises."""
         begun: list[_Job[Any]] = []
         kept: list[Callable[[], None]] = []
         try:
-            with conn.begin():
+            # A connection that a server ended is replaced here by a new one.
+            with self._backing.writer.connect() as conn, conn.begin():
+                self._backing.alone(conn)
                 # A request that was given up before its turn is not begun.
                 begun = [job for job in group if job.promise.set_running_or_notify_cancel()]
                 kept = [_outcome(conn, job) for job in begun]
         except SQLAlchemyError as wrong:
             # Nothing of the group is durable, whatever its members believe.
+            begun = begun or [job for job in group if job.promise.set_running_or_notify_cancel()]
             kept = [partial(job.promise.set_exception, wrong) for job in begun]
         for keep in kept:
             keep()
@@ -169,25 +161,14 @@ def _outcome(conn: Connection, job: _Job[Any]) -> Callable[[], None]:
     return partial(job.promise.set_result, result)
 
 
-def _engine(file: Path, settings: tuple[str, ...], begin: str) -> Engine:
-    engine = sa.create_engine(f"sqlite:///{file}")
-
-    def connected(raw: Any, _record: object) -> None:
-        raw.isolation_level = None  # the driver begins no transactions behind our back
-        for setting in settings:
-            raw.execute(setting)
-
-    def begun(conn: Connection) -> None:
-        conn.exec_driver_sql(begin)
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
-    return engine
+def _first_line(wrong: OperationalError) -> str:
+    return (str(wrong.orig).strip().splitlines() or ["it says nothing"])[0][:300]
 
 
-def _prepare(conn: Connection) -> None:
+def _prepare(conn: Connection, alone: Callable[[Connection], None]) -> None:
     """Create the tables, or raise ``TooNew`` where a later version made them."""
     with conn.begin():
+        alone(conn)
         if sa.inspect(conn).has_table("meta"):
             found = conn.execute(
                 sa.select(schema.meta.c.value).where(schema.meta.c.key == "version")
@@ -195,15 +176,16 @@ def _prepare(conn: Connection) -> None:
             if int(found or 0) > schema.VERSION:
                 raise TooNew(f"the store has version {found}, this desk knows {schema.VERSION}")
             if int(found or 0) < schema.VERSION:
-                _upgrade(conn)
+                _upgrade(conn, int(found or 0))
             return
         schema.metadata.create_all(conn)
+        migrations.stamp(conn, schema.VERSION)
         conn.execute(schema.meta.insert().values(key="version", value=str(schema.VERSION)))
 
 
-def _upgrade(conn: Connection) -> None:
-    """Bring the store of an earlier version to this one: so far only tables came to it."""
-    schema.metadata.create_all(conn)
+def _upgrade(conn: Connection, found: int) -> None:
+    """Bring the store of an earlier version to this one."""
+    migrations.upgrade(conn, found)
     version = schema.meta.c.key == "version"
     conn.execute(schema.meta.update().where(version).values(value=str(schema.VERSION)))
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import outbox, records, schema
-from desk.audience import Affected, Why, audience
-from desk.catalogue import Catalogue, Service
+from desk import approval, findings, leaflet, outbox, records, reports, schema, sparing
+from desk.approval import Ask
+from desk.audience import Affected, Audience, Why, audience, surer
+from desk.catalogue import Catalogue
 from desk.compose import (
     Facts,
     Kind,
@@ -26,27 +28,36 @@ from desk.compose import (
     wording,
 )
 from desk.config import Config
-from desk.incident import Incident, weight
+from desk.incident import EchoKind, Incident, Signal
+from desk.leaflet import Leaflet
+from desk.ledger import book
 from desk.outbox import MINUTE_MS, Planned, Recipient
-from desk.person import Slug, Zone
+from desk.person import Slug, Zone, printable
+from desk.service import Service
 from desk.view import Impact
-from desk.words import LANGUAGES, spoken
+from desk.words import LANGUAGES, say, spoken
 from model.misfit import NOWHERE
 
 _PROMISES_MS: Final = {Impact.MAJOR: 30 * MINUTE_MS, Impact.PARTIAL: 60 * MINUTE_MS}
 _PROMISE_MS: Final = 120 * MINUTE_MS
 CHANNEL: Final = "email"
 
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What every transaction needs to know of this desk; read at the start and never changed."""
+    """What every transaction needs to know of this desk; read at the start and never changed.
+
+    ``approval_key`` seals what people approve; without one nobody is asked.
+    """
 
     config: Config
     catalogue: Catalogue
     people: Mapping[str, int]
-    secret: bytes
+    secret: bytes = field(repr=False)
     started_ms: int
+    approval_key: bytes = field(default=b"", repr=False)
 
 
 def promise_ms(impact: Impact) -> int:
@@ -56,9 +67,26 @@ def promise_ms(impact: Impact) -> int:
 
 def publish(conn: Connection, house: House, incident: Incident, kind: Kind, now_ms: int, reason: str) -> int:
     """Write an update for the page, in every language; return its number."""
-    number = outbox.next_number(conn, incident.id)
     facts = _facts(house, incident, kind, now_ms)
     texts = {language: page_text(facts, language) for language in LANGUAGES}
+    book.publish(conn, incident, kind, now_ms)
+    if kind == "first":
+        reports.adopt(conn, house.catalogue, house.people, incident, now_ms)
+    return _put(conn, incident, texts, now_ms, reason)
+
+
+def publish_merged(
+    conn: Connection, house: House, incident: Incident, into: Incident, now_ms: int, reason: str
+) -> None:
+    """Write on the page of an incident that another one tells the rest."""
+    url = link(house, into)
+    texts = {language: say(language, "merged", url=url) for language in LANGUAGES}
+    book.publish(conn, incident, "resolved", now_ms)
+    _put(conn, incident, texts, now_ms, reason)
+
+
+def _put(conn: Connection, incident: Incident, texts: Mapping[str, str], now_ms: int, reason: str) -> int:
+    number = outbox.next_number(conn, incident.id)
     conn.execute(
         schema.update.insert().values(
             incident=incident.id,
@@ -73,9 +101,14 @@ def publish(conn: Connection, house: House, incident: Incident, kind: Kind, now_
     return number
 
 
-def tell_affected(conn: Connection, house: House, incident: Incident, now_ms: int) -> None:
-    """Plan the first notice for everybody affected who has none planned in this incident yet."""
-    found = audience(house.catalogue, incident.service, incident.signals)
+def tell_affected(
+    conn: Connection, house: House, incident: Incident, now_ms: int, *, again: bool = False
+) -> None:
+    """Plan the first notice for everybody affected who has none planned in this incident yet.
+
+    ``again`` says that it is back: who was to be told before and was not is told now.
+    """
+    found = audience_of(conn, house, incident, now_ms)
     table = schema.audience
     known = {
         row.person: row.grade
@@ -87,11 +120,12 @@ def tell_affected(conn: Connection, house: House, incident: Incident, now_ms: in
         records.change_incident(conn, incident.id, {"scope_refused": " ".join(found.refusals)})
     if found.refusals and not incident.escalated_ms:
         escalate(conn, house, incident, " ".join(found.refusals), now_ms)
-    ids = {one.person.email: house.people[one.person.email] for one in found.people if one.person.via}
-    new = [one for one in found.people if ids.get(one.person.email, -1) not in (-1, *known)]
+    ids = {one.person.email: house.people[one.person.email] for one in found.people if one.person.by_mail}
+    settled = set(outbox.told_people(conn, incident.id)) if again else set(known)
+    new = [one for one in found.people if ids.get(one.person.email, -1) not in (-1, *settled)]
     for one in found.people:
         person = ids.get(one.person.email, -1)
-        if person in known and weight(one.grade) > weight(Impact(known[person])):
+        if person in known and surer(one.grade, known[person]):
             conn.execute(
                 sa.update(table)
                 .where(table.c.incident == incident.id, table.c.person == person)
@@ -101,12 +135,54 @@ def tell_affected(conn: Connection, house: House, incident: Incident, now_ms: in
         _plan_first(conn, house, incident, [(ids[one.person.email], one) for one in new], now_ms)
 
 
+def audience_of(conn: Connection, house: House, incident: Incident, now_ms: int) -> Audience:
+    """Return whom an incident touches, with what else fails at this moment taken into account."""
+    # Where no service needs this one, nothing is lost by way of it, whatever else fails.
+    needed = len(house.catalogue.downstream(incident.service)) > 1
+    others = {
+        service: tuple(signal for signal in other.signals if signal.ends_ms > now_ms)
+        for service, other in (records.open_incidents(conn) if needed else {}).items()
+        if service != incident.service
+    }
+    share_max = house.config.narrow_scope_max.value / 100
+    found = audience(house.catalogue, incident.service, incident.signals, others, share_max)
+    return _with_echoes(house, incident, found, share_max)
+
+
+def _with_echoes(house: House, incident: Incident, found: Audience, share_max: float) -> Audience:
+    """Return an audience with those whom alerts of services behind this one touch.
+
+    Such alerts are evidence of their own; who is told of it hears of the service that they use.
+    """
+    people = {one.person.email: one for one in found.people}
+    refusals = list(found.refusals)
+    behind: dict[str, list[Signal]] = {}
+    for echo in incident.echoes:
+        if echo.kind is not EchoKind.CLOSED:
+            behind.setdefault(echo.service, []).append(echo.signal)
+    for service, signals in behind.items():
+        theirs = audience(house.catalogue, service, signals, None, share_max)
+        refusals += theirs.refusals
+        for one in theirs.people:
+            why = one.why if service == incident.service else one.why.by_way_of(service)
+            known = people.get(one.person.email)
+            if known is None or surer(one.grade, known.grade):
+                people[one.person.email] = replace(one, why=why)
+    return Audience(tuple(people.values()), tuple(dict.fromkeys(refusals)))
+
+
+def _reason(house: House, facts: Facts, one: Affected) -> str:
+    """Return why somebody is affected, for staff: what is said to the person, and the evidence."""
+    service = house.catalogue.services.get(one.why.via, facts.service)
+    return f"{reason_said(service, facts.page, one.why)} {one.evidence}"
+
+
 def _plan_first(
     conn: Connection, house: House, incident: Incident, people: list[tuple[int, Affected]], now_ms: int
 ) -> None:
-    held_until_ms = incident.opened_ms + house.config.hold.ms
+    held_until_ms = incident.begun_ms + house.config.hold.ms
     not_before_ms = now_ms if incident.impact is Impact.MAJOR else max(now_ms, held_until_ms)
-    facts = _facts(house, incident, "first", now_ms)
+    facts = _facts(house, incident, "unstable" if incident.unstable_ms else "first", now_ms)
     variants = {
         (
             spoken(one.person.language or house.config.language, house.config.language),
@@ -124,22 +200,85 @@ def _plan_first(
         generic=bool(_wording(house, incident).refused),
         created_ms=now_ms,
         not_before_ms=not_before_ms,
-        letters=_letters(facts, variants),
+        letters=_letters(house, facts, variants),
     )
     notice = outbox.plan(conn, planned, [person for person, _ in people], CHANNEL)
-    recipients = [
-        Recipient(person, one.grade.value, one.why.key(), reason_said(facts.service, facts.page, one.why))
+    # One after the other, for there may be a million of them.
+    recipients = (
+        Recipient(person, one.grade.value, one.why.key(), _reason(house, facts, one))
         for person, one in people
-    ]
+    )
     outbox.address(conn, incident.id, notice, recipients)
     records.change_incident(conn, incident.id, {"said_ms": not_before_ms})
+    mine = sparing.Planned(notice, people, CHANNEL)
+    held = sparing.spare(conn, house.catalogue, incident, mine, now_ms)
+    refused = _wording(house, incident).refused
+    for why in (held, f"The rule's own words are not shown to customers: {refused}." if refused else ""):
+        if why:
+            word_to_team(conn, house, incident, why, now_ms)
 
 
-def tell_told(
-    conn: Connection, house: House, incident: Incident, kind: Kind, number: int, now_ms: int
-) -> None:
-    """Plan a notice for exactly those who have, or may have, the first one."""
+def word_to_team(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> None:
+    """Write to the team that owns the service what it must know or do, beside any escalation; each once."""
+    team = house.catalogue.team_of(incident.service)
+    about = f"incident {incident.ref}: {reason}"
+    if team is None or leaflet.is_known(conn, about):
+        return
+    letter = escalation_letter(_trouble(conn, house, incident, reason, now_ms), team.zone)
+    letters = {("en", str(team.zone)): _marked(letter, incident)}
+    until_ms = now_ms + outbox.TTL_MS["escalation"]
+    person = house.people[records.person_key(team.email, team.team)]
+    leaflet.put(conn, Leaflet(about, "word", (), now_ms, now_ms, until_ms, letters), [person])
+
+
+def _marked(letter: Letter, incident: Incident) -> Letter:
+    """Return a letter to staff, marked where nothing is really wrong."""
+    return replace(letter, subject=f"[TEST] {letter.subject}") if is_drill(incident) else letter
+
+
+def is_drill(incident: Incident) -> bool:
+    """Tell whether all alerts of an incident belong to drills; one real one makes it real."""
+    return bool(incident.signals) and all(one.labels.get("drill") == "true" for one in incident.signals)
+
+
+def believing(conn: Connection, incident: Incident) -> list[int]:
+    """Return who was told that it is there and of no end since."""
     people = outbox.told_people(conn, incident.id)
+    if not incident.reopened_ms:
+        return people
+    n, log = schema.notice, schema.delivery_log
+    ends = sa.case((n.c.kind.in_(("resolved", "retracted")), n.c.number), else_=0)
+    others = sa.case((n.c.kind.in_(("resolved", "retracted")), 0), else_=n.c.number)
+    heard = conn.execute(
+        sa.select(log.c.person)
+        .join(n, n.c.id == log.c.notice)
+        .where(n.c.incident == incident.id, log.c.state.in_(outbox.TOLD))
+        .group_by(log.c.person)
+        .having(sa.func.max(ends) > sa.func.max(others))
+    )
+    over = set(heard.scalars())
+    return [person for person in people if person not in over]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What those hear who were told before; ``number`` is the one of the update that says it on the page.
+
+    ``people`` are those of them who hear it, all where none are named; ``held`` gives a healer its time
+    first, as for a first notice.
+    """
+
+    kind: Kind
+    number: int
+    people: Sequence[int] | None = None
+    held: bool = False
+
+
+def tell_told(conn: Connection, house: House, incident: Incident, word: Word, now_ms: int) -> None:
+    """Plan a notice for exactly those who have, or may have, the first one."""
+    people = outbox.told_people(conn, incident.id) if word.people is None else word.people
+    held = word.held and incident.impact is not Impact.MAJOR
+    not_before_ms = max(now_ms, incident.begun_ms + house.config.hold.ms) if held else now_ms
     if not people:
         return
     a, p, log = schema.audience, schema.person, schema.delivery_log
@@ -153,17 +292,17 @@ def tell_told(
     variants = {(spoken(row.language, house.config.language), row.zone, row.why) for row in found}
     planned = Planned(
         incident=incident.id,
-        number=number,
-        kind=kind,
+        number=word.number,
+        kind=word.kind,
         reason="",
         urgent=incident.impact is Impact.MAJOR,
         generic=False,
         created_ms=now_ms,
-        not_before_ms=now_ms,
-        letters=_letters(_facts(house, incident, kind, now_ms), variants),
+        not_before_ms=not_before_ms,
+        letters=_letters(house, _facts(house, incident, word.kind, now_ms), variants),
     )
     outbox.plan(conn, planned, people, CHANNEL)
-    records.change_incident(conn, incident.id, {"said_ms": now_ms})
+    records.change_incident(conn, incident.id, {"said_ms": not_before_ms})
 
 
 def escalate(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> None:
@@ -173,15 +312,7 @@ def escalate(conn: Connection, house: House, incident: Incident, reason: str, no
     if team is None:
         return
     person = house.people[records.person_key(team.email, team.team)]
-    trouble = Trouble(
-        page=house.config.name,
-        url=link(house, incident),
-        service=incident.service,
-        impact=incident.impact,
-        reason=reason,
-        opened_ms=incident.opened_ms,
-        signals=incident.signals,
-    )
+    letter = escalation_letter(_trouble(conn, house, incident, reason, now_ms), team.zone)
     planned = Planned(
         incident=incident.id,
         number=outbox.next_number(conn, incident.id),
@@ -191,11 +322,66 @@ def escalate(conn: Connection, house: House, incident: Incident, reason: str, no
         generic=False,
         created_ms=now_ms,
         not_before_ms=now_ms,
-        letters={("en", str(team.zone), ""): escalation_letter(trouble, team.zone)},
+        letters={("en", str(team.zone), ""): _marked(letter, incident)},
     )
     notice = outbox.plan(conn, planned, [person], CHANNEL)
     owner = Recipient(person, "owner", "", f"Your team owns {incident.service}.")
     outbox.address(conn, incident.id, notice, [owner])
+
+
+def _trouble(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> Trouble:
+    return Trouble(
+        page=house.config.name,
+        url=link(house, incident),
+        service=incident.service,
+        impact=incident.impact,
+        reason=reason,
+        opened_ms=incident.opened_ms,
+        signals=incident.signals,
+        asides=(*_questions(conn, house, incident, now_ms), *_evidence(conn, house, incident)),
+    )
+
+
+def unasked(house: House, incident: Incident, now_ms: int) -> str:
+    """Return why people must be called to approve what they cannot be asked by a link, or nothing."""
+    for signal, ask in _asks(incident, now_ms):
+        service, team = approval.owner(house.catalogue, signal.labels)
+        left = approval.why_not(bool(house.approval_key), team, service)
+        if left:
+            return approval.advice(ask.playbook, ask.ask, ask.host, left)
+    return ""
+
+
+def _questions(conn: Connection, house: House, incident: Incident, now_ms: int) -> Iterable[tuple[str, str]]:
+    """Yield what is asked just now, and how it can be answered."""
+    link = schema.ask_link
+    for signal, ask in _asks(incident, now_ms):
+        service, team = approval.owner(house.catalogue, signal.labels)
+        sent = sa.select(sa.func.count()).where(link.c.ask == ask.ask)
+        links = int(conn.execute(sent).scalar_one())
+        left = approval.why_not(bool(house.approval_key), team, service) or approval.sent(links)
+        yield "approval", approval.advice(ask.playbook, ask.ask, ask.host, left)
+
+
+def _asks(incident: Incident, now_ms: int) -> Iterable[tuple[Signal, Ask]]:
+    for signal in incident.signals:
+        ask = None if signal.over else approval.readable(signal.annotations, now_ms)
+        if ask is not None and ask.until_ms > now_ms:
+            yield signal, ask
+
+
+def _evidence(conn: Connection, house: House, incident: Incident) -> Iterable[tuple[str, str]]:
+    """Yield where the evidence can be read; never what it says, for a mail goes through many hands."""
+    on_its_way = sum(findings.announced(signal.annotations) for signal in incident.signals)
+    pieces = max(findings.count(conn, incident.id), on_its_way)
+    if pieces:
+        items = "1 item" if pieces == 1 else f"{pieces} items"
+        address = f"http://{house.config.listen}/api/v1/incidents/{incident.ref}"
+        hosts = " or ".join(sorted({signal.host for signal in incident.signals})[:3])
+        # A command is pasted, so a name that is more than a name does not come into it.
+        names = [signal.name for signal in incident.signals if _NAME.fullmatch(signal.name)]
+        command = " ".join(["beforehand explain", *names[:1]])
+        yield "evidence", printable(f"{items}; on {hosts}: {command}; at the desk: curl {address}")
 
 
 def link(house: House, incident: Incident) -> str:
@@ -203,15 +389,26 @@ def link(house: House, incident: Incident) -> str:
     return f"{house.config.url}/incidents/{incident.ref}"
 
 
-def _letters(facts: Facts, variants: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Letter]:
-    return {
-        (language, zone, why): compose(facts, language, Zone(zone), Why.from_key(why))
-        for language, zone, why in variants
-    }
+def _letters(
+    house: House, facts: Facts, variants: Iterable[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Letter]:
+    found = {}
+    for language, zone, key in variants:
+        why = Why.from_key(key)
+        found[language, zone, key] = compose(_seen(house, facts, why), language, Zone(zone), why)
+    return found
+
+
+def _seen(house: House, facts: Facts, why: Why) -> Facts:
+    """Return the facts as readers see them who use another service that needs the failing one."""
+    service = house.catalogue.services.get(why.via)
+    # The rule's own words are about what fails, which these readers have never heard of.
+    return facts if service is None else replace(facts, service=service, noticed={}, doing={})
 
 
 def _facts(house: House, incident: Incident, kind: Kind, now_ms: int) -> Facts:
     own = _wording(house, incident)
+    cause = house.catalogue.services.get(incident.cause.service) if incident.cause else None
     return Facts(
         kind=kind,
         page=house.config.name,
@@ -224,9 +421,14 @@ def _facts(house: House, incident: Incident, kind: Kind, now_ms: int) -> Facts:
         now_ms=now_ms,
         next_update_ms=incident.next_update_ms if kind != "resolved" else 0,
         over_ms=incident.timeline.healed_ms or now_ms,
-        noticed=own.noticed,
+        # What a person wrote stands in for what the rule says.
+        noticed=incident.hand.text or own.noticed,
         doing=own.doing,
         language=house.config.language,
+        said_ms=incident.told_ms,
+        wrong=incident.wrong,
+        drill=is_drill(incident) or house.config.test_mode,
+        cause=cause,
     )
 
 

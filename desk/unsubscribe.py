@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from typing import Final
@@ -38,4 +37,4 @@ def opt_out(conn: Connection, person: int, service: str, now_ms: int) -> None:
 
 
 def _mark(secret: bytes, person: int, service: str) -> str:
-    return hmac.new(secret, f"unsubscribe {person} {service}".encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, f"unsubscribe {person} {service}".encode(), "sha256").hex()[:32]

@@ -49,6 +49,11 @@ def genuine(grant: Grant, key: bytes) -> bool:
     return hmac.compare_digest(_seal(grant, key).encode(), grant.seal.encode(errors="replace"))
 
 
+def host_key(key: bytes, host: str) -> bytes:
+    """Return the key of one host, made of the desk's: whoever has it can make none for another host."""
+    return hmac.new(key, json.dumps([f"{_PURPOSE} host", host]).encode(), hashlib.sha256).digest()
+
+
 def key_of(text: str) -> bytes:
     """Read a key as it stands in its file, 64 hexadecimal digits; raises ``Misfit``."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -93,11 +94,11 @@ class Remedy:
         )
 
 
+_STATUSES: Final[Mapping[str, Healing | Outcome]] = {one.value: one for one in (*Healing, *Outcome)}
+
+
 def _status(text: str) -> Healing | Outcome | None:
-    for kind in (Healing, Outcome):
-        if text in kind.__members__.values():
-            return kind(text)
-    return None
+    return _STATUSES.get(text)
 
 
 def _moment(text: str) -> int:

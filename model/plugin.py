@@ -179,6 +179,8 @@ class Message:
     """What one person is told, complete; every try carries the same ``id`` and the same content.
 
     ``headers`` are shown as they stand, in this order; ``written_ms`` is its date in ms since 1970 in UTC.
+    ``own`` are the parts of both bodies that are this person's alone, in their order; none where all is the
+    same for everybody. What stands before and after them need be encoded only once.
     """
 
     id: str
@@ -189,6 +191,7 @@ class Message:
     language: str
     written_ms: int
     headers: tuple[tuple[str, str], ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Line(Protocol):

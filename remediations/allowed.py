@@ -10,9 +10,10 @@ from typing import Final
 from model.duration import Duration
 from model.plugin import Unplannable
 from model.step import Host, Risk, Step
-from remediations.approval import digest, needed
+from remediations.approval import digest, digest_at, needed, needed_at
 from remediations.budget import Budgets
 from remediations.consent import KEYLESS, Consent, Identity, Purpose, consent, lacking
+from remediations.gates import gates
 from remediations.hand_words import PACKET_BYTES_MAX, SPARE_BYTES, VALID_MS, VERSION, Request
 from remediations.packing import pack
 from remediations.playbook import Mode, Playbook
@@ -24,13 +25,22 @@ _LATER_MS_MAX: Final = VALID_MS
 
 
 @dataclass(frozen=True, slots=True)
+class GateTerms:
+    """What a playbook asks in its middle: its number, how many must agree, and the digest they agree to."""
+
+    number: int
+    needs: int
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """What one playbook may have done: ``looks`` at any time, ``acts`` in a run and within the budgets.
 
     ``acts_max`` is how many steps that change something one run can take, its retries and undo counted.
     ``target`` is what the playbook touches, ``mode`` how far it goes without a person, ``approval`` how many
-    people must agree to a run, ``plan`` the digest of what they agree to. What is ``hidden`` is written down
-    nowhere.
+    people must agree to a run, ``plan`` the digest of what they agree to. ``behind`` is the question that an
+    act stands behind, wherever it stands in the playbook. What is ``hidden`` is written down nowhere.
     """
 
     playbook: str
@@ -43,6 +53,7 @@ class Allowance:
     approval: int
     plan: str
     hidden: frozenset[Step] = frozenset()
+    behind: Mapping[Step, GateTerms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,10 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A run that has changed something, since when, with how many steps, and who agreed to which ask."""
+    """A run that has changed something, since when, with how many steps, and who agreed to which ask.
+
+    ``opened`` are those whom it asked in its middle, by the ask.
+    """
 
     run: str
     playbook: str
@@ -68,6 +82,7 @@ class Start:
     acts: int = 1
     ask: str = ""
     by: tuple[str, ...] = ()
+    opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,7 @@ def _allowance(playbook: Playbook, host: Host) -> Allowance:
             else:
                 acts |= set(steps)
                 acts_max += len(steps) * task.terms.attempts
+    plan = digest(playbook, host)
     return Allowance(
         playbook.playbook,
         playbook.mode,
@@ -127,9 +143,28 @@ def _allowance(playbook: Playbook, host: Host) -> Allowance:
         acts_max,
         playbook.guard.at_most,
         needed(playbook),
-        digest(playbook, host),
+        plan,
         frozenset(_hidden(playbook.steps, host, hide=False)),
+        _behind(playbook, host, plan),
     )
+
+
+def _behind(playbook: Playbook, host: Host, plan: str) -> Mapping[Step, GateTerms]:
+    """Return the question that each act stands behind, of several places the first in the playbook.
+
+    So what may be done unasked at one place is not asked about at another, which nobody could tell apart.
+    """
+    before = gates(playbook.steps).before
+    found: dict[Step, GateTerms | None] = {}
+    for task in playbook.tasks if before else ():
+        for turn in task.turns if task.action.risk is not Risk.READ_ONLY else ():
+            gate = before.get(id(turn))
+            asks = GateTerms(gate.number, needed_at(gate, playbook), digest_at(gate, plan)) if gate else None
+            for step in (*task.plan(turn, host), *task.action.undo(turn.options, host)):
+                known = found.setdefault(step, asks)
+                if asks is None or (known is not None and asks.number < known.number):
+                    found[step] = asks
+    return {step: asks for step, asks in found.items() if asks is not None}
 
 
 def _steps(task: Task, host: Host) -> Iterator[Step]:
@@ -190,9 +225,30 @@ def judged(asked: Request, allowed: Allowed, past: Past, now_ms: int) -> Verdict
     purpose = Purpose(asked.playbook, allowance.plan, known.ask if known else "")
     said = consent(asked.grants, purpose, allowed.identity, past.served, now_ms)
     because = lacking(said, allowance.approval) or overdrawn(allowance, asked.run, past, said, now_ms)
+    question = allowance.behind.get(asked.step)
+    opened: dict[str, tuple[str, ...]] = {}
+    if question is not None and not because:
+        yes = _answered(asked, question, known, allowed.identity, past, now_ms)
+        lacks, opened = lacking(yes, question.needs), {yes.ask: yes.by}
+        because = (
+            f"the step stands behind question {question.number} of its playbook: {lacks}" if lacks else ""
+        )
     if because:
         return Verdict(because=because)
-    return Verdict(Start(asked.run, asked.playbook, allowance.target, now_ms, ask=said.ask, by=said.by))
+    start = Start(
+        asked.run, asked.playbook, allowance.target, now_ms, ask=said.ask, by=said.by, opened=opened
+    )
+    return Verdict(start)
+
+
+def _answered(
+    asked: Request, question: GateTerms, known: Start | None, identity: Identity, past: Past, now_ms: int
+) -> Consent:
+    """Return who agreed to a question in the middle; one that the run went on with holds to its end."""
+    opened = known.opened if known else {}
+    before = (one.ask for one in asked.grants if one.plan == question.plan and one.ask in opened)
+    purpose = Purpose(asked.playbook, question.plan, next(before, ""))
+    return consent(asked.grants, purpose, identity, past.served, now_ms)
 
 
 def overdrawn(allowance: Allowance, run: str, past: Past, said: Consent, now_ms: int) -> str:

@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 from model.grant import Grant
 from model.labels import Labels
-from model.step import Host
+from model.step import Host, Risk
+from remediations.gates import Gate, gates
 from remediations.packing import pack
 from remediations.playbook import Mode, Playbook
 from remediations.question import clock
@@ -33,7 +34,8 @@ class Ask:
 
     ``plan`` is the digest of all its steps, ``steps`` say them. ``needs`` different people must say yes
     before ``until_ms``, and none of them no. ``because`` is why it may not act by itself. Times are ms since
-    1970 in UTC.
+    1970 in UTC. A run that asks in its middle is named by ``run``; then ``plan`` is the digest of that
+    question, and ``steps`` are those that stand behind it.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Ask:
     until_ms: int
     because: str
     steps: tuple[str, ...]
+    run: str = ""
 
     def told(self) -> str:
         """Return the ask as the desk reads it, one JSON object of at most 4096 bytes."""
@@ -154,11 +157,14 @@ def needed(playbook: Playbook) -> int:
     """Return how many different people must approve each run of a playbook; 0 where it may act by itself.
 
     What cannot be undone needs one even in ``auto`` unless the playbook says ``by: 0`` with its reason, and
-    on several hosts at once two. A playbook that proposes or observes could only act with one as well.
+    on several hosts at once two; where it asks before each such step by itself, that is enough. A playbook
+    that proposes or observes could only act with one as well.
     """
     if playbook.read_only:
         return 0
     written, risk = playbook.guard.approval.by, risk_class(playbook)
+    if playbook.mode is Mode.AUTO and playbook.irreversible and _asks_itself(playbook):
+        return written or 0
     if risk == "R3":
         return max(2, written or 0)
     if playbook.mode is not Mode.AUTO:
@@ -166,6 +172,29 @@ def needed(playbook: Playbook) -> int:
     if written is None:
         return 1 if risk == "R2" else 0
     return written
+
+
+def _asks_itself(playbook: Playbook) -> bool:
+    """Tell whether every step that cannot be undone stands behind a question of the playbook's own."""
+    before = gates(playbook.steps).before
+    return all(
+        id(turn) in before
+        for task in playbook.tasks
+        if task.action.risk is Risk.IRREVERSIBLE
+        for turn in task.turns
+    )
+
+
+def needed_at(gate: Gate, playbook: Playbook) -> int:
+    """Return how many different people must say yes to a question in the middle of a playbook."""
+    if gate.asks.by is not None:
+        return gate.asks.by
+    return 2 if risk_class(playbook) == "R3" else 1
+
+
+def digest_at(gate: Gate, plan: str) -> str:
+    """Return the SHA-256 of one question of a playbook with this plan: no answer to another one fits it."""
+    return hashlib.sha256(f"beforehand gate {gate.number} {plan}".encode()).hexdigest()
 
 
 def digest(playbook: Playbook, host: Host) -> str:
@@ -179,12 +208,17 @@ def digest(playbook: Playbook, host: Host) -> str:
     return found.hexdigest()
 
 
-def shown(playbook: Playbook, host: Host) -> tuple[str, ...]:
-    """Return in sentences what a playbook could do; what says ``no_log`` is not told."""
+def shown(playbook: Playbook, host: Host, behind: Gate | None = None) -> tuple[str, ...]:
+    """Return in sentences what a playbook could do, or what stands ``behind`` one question of it.
+
+    What says ``no_log`` is not told.
+    """
+    before = gates(playbook.steps).before
     found = [
         HIDDEN if hide else str(step)[:STEP_CHARACTERS_MAX]
         for task, hide in _walked(playbook.steps, hide=False)
         for turn in task.turns
+        if behind is None or before.get(id(turn)) == behind
         for step in task.plan(turn, host)
     ]
     if len(found) > STEPS_SHOWN_MAX:

@@ -11,6 +11,7 @@ from model.grant import Grant
 from model.labels import Labels
 from model.plugin import Unplannable
 from model.step import Host
+from remediations.answers import Answers, agreed
 from remediations.approval import (
     BECAUSE_CHARACTERS_MAX,
     Ask,
@@ -21,19 +22,16 @@ from remediations.approval import (
     risk_class,
     shown,
     standing,
-    unfit,
 )
-from remediations.asked import ANSWERS_MAX, ASKS_MAX, Asked, Ended, fact
-from remediations.audit import About
+from remediations.asked import ASKS_MAX, Asked, Ended
 from remediations.journal import Journal, JournalLost
-from remediations.mark import line
 from remediations.playbook import Playbook
 from remediations.surroundings import People
 
 HEAR_EVERY_MS: Final = 500
-REFUSED_TOLD_MAX: Final = 1_000
 FORGOTTEN_MS: Final = 60_000
 
+RESTARTED: Final = "the agent was restarted in the middle of the run that asked"
 VOID: Final = "what was to be approved is not what would be done any more"
 
 _ENDS: Final = {Stands.DENIED: Ended.DENIED, Stands.LATE: Ended.EXPIRED, Stands.VOID: Ended.VOID}
@@ -49,7 +47,7 @@ class Asking:
         self._host = host
         self._people = people
         self._each: dict[Episode, Asked] = {}
-        self._refused: set[Grant] = set()
+        self._answers = Answers(journal, people) if people is not None else None
         self._heard_ms = 0
 
     @property
@@ -57,9 +55,23 @@ class Asking:
         """Whether there is a way to ask anybody."""
         return self._people is not None
 
-    def recover(self) -> None:
-        """Take up after a restart: who was asked is asked still."""
-        self._each = {_episode(one.ask): one for one in self._journal.asks()}
+    def recover(self, now_ms: int) -> None:
+        """Take up after a restart: who was asked is asked still, but for a run that asked in its middle."""
+        each = self._journal.asks()
+        self._each = {_episode(one.ask): one for one in each if not one.ask.run}
+        for one in each:
+            if one.ask.run and one.ended is None:
+                try:
+                    self._journal.end_ask(one.ask, Ended.VOID, RESTARTED, now_ms, one.ask.run)
+                except JournalLost:
+                    return  # they run out by themselves, and nobody waits for them
+
+    def granted(self, run: str) -> tuple[Grant, ...]:
+        """Return what people said to let a run begin and go on; without a journal nothing is known of it."""
+        try:
+            return agreed(self._journal.granted(run))
+        except JournalLost:
+            return ()
 
     def about(self, alert: Alert) -> Asked | None:
         """Return what people were asked about this episode of an alert: once, so that nobody is nagged."""
@@ -92,8 +104,7 @@ class Asking:
         """
         if not 0 <= now_ms - self._heard_ms < HEAR_EVERY_MS:
             self._heard_ms = now_ms
-            for answer in self._people.answers() if self._people else ():
-                self._hear(answer, now_ms)
+            self._hear(now_ms)
         asked = self._each.get(_episode(asked.ask), asked)
         stands = self._standing(asked, playbooks, now_ms)
         if stands.stands in _ENDS:
@@ -121,8 +132,6 @@ class Asking:
                 self.end(one, Ended.EXPIRED, "nobody waits for it any more", now_ms)
         for old in sorted(self._each.values(), key=lambda one: one.ask.asked_ms)[:-ASKS_MAX]:
             del self._each[_episode(old.ask)]
-        if len(self._refused) > REFUSED_TOLD_MAX:
-            self._refused.clear()
 
     def _standing(self, asked: Asked, playbooks: Sequence[Playbook], now_ms: int) -> Standing:
         playbook = next((one for one in playbooks if one.playbook == asked.ask.playbook), None)
@@ -134,20 +143,14 @@ class Asking:
         self._each[_episode(asked.ask)] = asked
         return asked
 
-    def _hear(self, answer: Grant, now_ms: int) -> None:
-        """Keep what somebody answered to an open ask; whoever brings what is none is written down, once."""
-        asked = next((one for one in self._each.values() if one.ask.id == answer.ask), None)
-        if asked is None or asked.ended is not None or answer in asked.answers or answer in self._refused:
+    def _hear(self, now_ms: int) -> None:
+        if self._people is None or self._answers is None:
             return
-        assert self._people is not None, "somebody answered"
-        because = unfit(asked.ask, answer, self._people.genuine)
-        if because or len(asked.answers) >= ANSWERS_MAX:
-            self._refused.add(answer)
-            told = {"what": "refused", **fact(asked.ask), "by": line(answer.by), "because": because}
-            self._journal.attest(About("approval", "", told), now_ms)
-            return
-        self._journal.answer(asked.ask, answer, now_ms)
-        self._keep(replace(asked, answers=(*asked.answers, answer)))
+        by_id = {one.ask.id: one for one in self._each.values()}
+        for answer in self._people.answers():
+            asked = by_id.get(answer.ask)
+            if asked is not None:
+                by_id[answer.ask] = self._keep(self._answers.taken(asked, answer, now_ms))
 
     def _as_shown(self, ask: Ask, playbook: Playbook) -> bool:
         try:

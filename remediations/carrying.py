@@ -13,9 +13,10 @@ from typing import Final, Protocol
 from model.alert import Alert
 from model.grant import Grant
 from model.step import Host, Result, Risk, Step, vital
-from remediations.actions.speech import Speech, is_speech, said
+from remediations.actions.speech import Approval, Speech, is_speech, said
 from remediations.clause import Clause
 from remediations.condition_words import Unsound, Value
+from remediations.gates import Gate, Gates, gates
 from remediations.journal import Journal, JournalLost
 from remediations.playbook import Playbook
 from remediations.run import Carried
@@ -25,6 +26,7 @@ from remediations.trace import HIDDEN, NOTHING, Back, backs, places, trace
 
 NOTES_MAX: Final = 10
 STEP_CHARS_MAX: Final = 200
+UNASKED: Final = "people did not approve it"
 
 Now = Callable[[], int]
 Answers = tuple[tuple[Result, ...], ...]
@@ -63,6 +65,30 @@ class Reins:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What people answered: ``hand`` takes what they agreed to, ``no`` is the sentence where they did not."""
+
+    no: str = ""
+    hand: CarriesOut | None = None
+
+
+class Asks(Protocol):
+    """The way from a run to people."""
+
+    def ask(self, gate: Gate, say: str, reins: Reins) -> Word:
+        """Ask, and wait for the answer or for a reason to end; may raise ``JournalLost``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """No way to anybody: what asks is not approved."""
+
+    def ask(self, _gate: Gate, _say: str, _reins: Reins) -> Word:
+        """Return a no."""
+        return Word(no="nobody can be asked for an approval here")
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """What a worker is sent to do: one run of a playbook on this host; conditions see the ``values``."""
 
@@ -70,6 +96,7 @@ class Errand:
     playbook: Playbook
     host: Host
     values: Mapping[str, Value]
+    people: Asks = Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +125,10 @@ class _Over(Exception):
 
 def carry(errand: Errand, hand: CarriesOut, journal: Journal, reins: Reins) -> Carried:
     """Carry out a playbook's tasks until one fails for good, and return what came of them."""
-    worker = _Worker(errand, hand, journal, reins, dict(errand.values), places=places(errand.playbook))
+    book = errand.playbook
+    worker = _Worker(errand, hand, journal, reins, dict(errand.values), places(book), gates(book.steps))
     try:
-        failure = worker.tasks(errand.playbook.steps, (), hide=False)
+        failure = worker.tasks(book.steps, (), hide=False)
     except _Over as over:
         spared = over.spared and not worker.acted_ms
         return worker.done(trouble=over.trouble, stopped=over.because, spared=spared)
@@ -143,17 +171,22 @@ def ask(questions: Sequence[Sequence[Step]], hand: CarriesOut, halted: Callable[
 
 @dataclass(slots=True)
 class _Worker:
-    """One worker at one run; ``values`` are what conditions see, results that were registered included."""
+    """One worker at one run; ``values`` are what conditions see, results that were registered included.
+
+    ``agreed`` are the numbers of the questions to which people said yes.
+    """
 
     errand: Errand
     hand: CarriesOut
     journal: Journal
     reins: Reins
     values: dict[str, Value]
+    places: Mapping[int, int]
+    gates: Gates
+    agreed: set[int] = field(default_factory=set)
     acted_ms: int = 0
     number: int = 0
     undo: dict[str, tuple[Back, ...]] = field(default_factory=dict)
-    places: Mapping[int, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     escalate: bool = False
 
@@ -226,12 +259,16 @@ class _Worker:
 
     def once(self, task: Task, turn: Turn, values: Mapping[str, Value], *, hide: bool) -> Told:
         """Take the steps of an action, until a vital one fails."""
+        if isinstance(turn.options, Approval):
+            return self.ask(self.gates.asked[id(turn)], values, hide=hide)
         if is_speech(turn.options):
             return self.say(turn.options, values, hide=hide)
         began_ms, results = self.reins.now(), []
         failed = ""
         undo = tuple(task.action.undo(turn.options, self.errand.host))
-        looks = task.action.risk is Risk.READ_ONLY
+        looks, gate = task.action.risk is Risk.READ_ONLY, self.gates.before.get(id(turn))
+        if not looks and gate is not None and gate.number not in self.agreed:
+            return Told(failed=True, msg=UNASKED, start_ms=began_ms, end_ms=began_ms)
         traced = NOTHING if looks else trace(self.places[id(turn)], undo)
         for index, step in enumerate(task.plan(turn, self.errand.host)):
             if index == 0 and self.reins.resolved():
@@ -260,6 +297,24 @@ class _Worker:
         if text and not what.failed and text not in self.notes and len(self.notes) < NOTES_MAX:
             self.notes.append(text)
         return Told(failed=what.failed, msg=text, start_ms=now_ms, end_ms=now_ms)
+
+    def ask(self, gate: Gate, values: Mapping[str, Value], *, hide: bool) -> Told:
+        """Wait for people's approval of what follows; anything but enough of them is a failure."""
+        began_ms, say = self.reins.now(), said(gate.asks, values).text
+        try:
+            word = self.errand.people.ask(gate, HIDDEN if hide else say, self.reins)
+        except JournalLost as lost:
+            raise _Over(trouble=f"nobody was asked: {lost}") from None
+        if self.reins.resolved():
+            raise _Over(spared=True)
+        because = self.reins.halted() or self.reins.leaving()
+        if because:
+            raise _Over(because=because)
+        if word.hand is not None:
+            self.hand = word.hand
+            self.agreed.add(gate.number)
+        failed = word.hand is None
+        return Told(failed=failed, msg=word.no, start_ms=began_ms, end_ms=self.reins.now())
 
     def step(self, step: Step, traced: str, *, hide: bool) -> Result:
         """Write a step down, take it, and write down what came of it."""

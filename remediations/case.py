@@ -6,9 +6,9 @@ import threading
 from dataclasses import dataclass, field
 
 from model.alert import Alert, AlertState
-from model.grant import Grant
 from model.outcome import Outcome, Remedy
-from remediations.asked import Asked, Ended
+from remediations.approval import Ask
+from remediations.asked import Asked
 from remediations.playbook import Playbook
 from remediations.run import NO_HELP, Carried, Run, Stage
 from remediations.verify import turns_ms
@@ -27,8 +27,8 @@ class Case:
     ``refused_by`` which playbook and guard refused last. ``ask_at_ms`` is when fresh samples are asked
     for again while the effect of a run is awaited. ``resolved`` is heard by the worker. ``carried`` is what
     the run did, until its undo is done. ``asked`` is what people were asked about this episode, and
-    ``approved`` that they agreed and nothing has begun yet. ``leases`` counts what the desk gave and has not
-    got back.
+    ``approved`` that they agreed and nothing has begun yet; ``inquiry`` is what the run itself asks them just
+    now, set by its worker. ``leases`` counts what the desk gave and has not got back.
     """
 
     alert: Alert
@@ -48,6 +48,7 @@ class Case:
     resolved: threading.Event = field(default_factory=threading.Event)
     asked: Asked | None = None
     approved: bool = False
+    inquiry: Ask | None = None
 
     @property
     def acting(self) -> bool:
@@ -79,6 +80,12 @@ class Case:
         """Whether an ask is open."""
         return self.asked is not None and self.asked.ended is None
 
+    @property
+    def ask(self) -> Ask | None:
+        """What people are asked just now."""
+        opened = self.asked.ask if self.asked is not None and self.waits_for_people else None
+        return self.inquiry or opened
+
     def may_try(self, playbook: Playbook) -> bool:
         """Tell whether a playbook may be tried: once people have approved one, no other."""
         return not self.approved or self.asked is None or self.asked.ask.playbook == playbook.playbook
@@ -88,13 +95,6 @@ class Case:
         if self.asked is not None and self.waits_for_people:
             until_ms = self.asked.ask.until_ms
             self.retry_at_ms = min(self.retry_at_ms or until_ms, until_ms)
-
-    @property
-    def grants(self) -> tuple[Grant, ...]:
-        """What people said to let the run of this case begin."""
-        asked, run = self.asked, self.run
-        served = asked is not None and run is not None and (asked.ended, asked.word) == (Ended.USED, run.id)
-        return asked.answers if served and asked is not None else ()
 
     @property
     def retries(self) -> bool:

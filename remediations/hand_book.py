@@ -169,10 +169,11 @@ class HandBook:
         known = self._starts.get(start.run)
         if known is not None:
             ask, by = (known.ask, known.by) if known.ask else (start.ask, start.by)
-            start = replace(known, acts=known.acts + start.acts, ask=ask, by=by)
+            opened = {**known.opened, **start.opened}
+            start = replace(known, acts=known.acts + start.acts, ask=ask, by=by, opened=opened)
         self._starts[start.run] = start
-        if start.ask:
-            self._served[start.ask] = start.run
+        for ask in filter(None, (start.ask, *start.opened)):
+            self._served[ask] = start.run
         _shrink(self._starts, STARTS_MAX)
         _shrink(self._served, SERVED_MAX)
 
@@ -201,7 +202,8 @@ class HandBook:
 def _counted(start: Start) -> dict[str, Any]:
     """Return what is written of a run that counts, beside its name."""
     approval = {"ask": start.ask, "by": start.by} if start.ask else {}
-    return {"target": start.target, "counts": True, **approval}
+    opened = {"opened": start.opened} if start.opened else {}
+    return {"target": start.target, "counts": True, **approval, **opened}
 
 
 def _start(line: dict[str, Any]) -> Start:
@@ -213,6 +215,7 @@ def _start(line: dict[str, Any]) -> Start:
         int(line.get("acts", 1)),
         str(line.get("ask", "")),
         tuple(map(str, line.get("by", ()))),
+        {str(ask): tuple(map(str, by)) for ask, by in dict(line.get("opened", {})).items()},
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from model.alert import Alert, AlertState
 from model.duration import Duration
+from model.grant import Grant
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
 from model.plugin import Unplannable
@@ -25,12 +26,13 @@ from remediations.asked import Ended
 from remediations.asking import Asking
 from remediations.attempt import Attempt
 from remediations.breaker import State
-from remediations.carrying import Errand, Hands, Undone, carry, given, undo
+from remediations.carrying import Asks, Errand, Hands, Nobody, Undone, carry, given, undo
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
 from remediations.choice import asked_once, choice
 from remediations.crew import Crew, Threads
 from remediations.halt import Halt
 from remediations.hearing import NOTHING_HEARD, Heard
+from remediations.inquiry import Inquiry
 from remediations.journal import Journal, JournalLost
 from remediations.playbook import Mode, Playbook, answering
 from remediations.question import SOON_MS, Facts, Refused
@@ -107,6 +109,8 @@ class Healer:
         for case in tuple(self._cases.values()):
             if case.verifying:
                 self._verify(case, now_ms)
+            elif case.run is not None and case.run.stage is Stage.ACTING and not case.asking:
+                self._tell(case, telling.at_work(case, case.run))
             elif case.waits(now_ms):
                 self._decide(case, now_ms)
             if case.lets_go:
@@ -129,7 +133,7 @@ class Healer:
     def ask(self, labels: Labels) -> Ask | None:
         """Return what people are asked about an alert just now."""
         case = self._cases.get(labels)
-        return case.asked.ask if case and case.asked and case.waits_for_people else None
+        return case.ask if case else None
 
     def undecided(self, labels: Labels) -> bool:
         """Tell whether a worker asks the host just now what may be done about an alert."""
@@ -139,7 +143,7 @@ class Healer:
     def recover(self, now_ms: int) -> None:
         """Take up after a restart: unfinished runs are judged by their effect, no step is repeated."""
         named: dict[str, Playbook] = {playbook.playbook: playbook for playbook in self.rungs.playbooks}
-        self._asking.recover()
+        self._asking.recover(now_ms)
         latest = {run.labels: run for run in self._journal.recent(now_ms - 2 * RECURRENCE_MS)}
         latest.update({run.labels: run for run in self._journal.unfinished()})
         for labels, run in latest.items():
@@ -319,10 +323,24 @@ class Healer:
         case.passing_since_ms, case.approved = 0, False
         case.run, case.resolved = run, threading.Event()
         reins = self._halt.reins(case.resolved)
-        errand = Errand(run.id, playbook, self._around.host, given(case.alert, self._around.host))
-        hand = self._hands.of(playbook.playbook, case.grants)
+        host, grants = self._around.host, self._asking.granted(run.id)
+        people = self._inquiry(case, playbook, run, grants)
+        errand = Errand(run.id, playbook, host, given(case.alert, host), people)
+        hand = self._hands.of(playbook.playbook, grants)
         self._submit(case, lambda: carry(errand, hand, self._journal, reins))
         self._tell(case, runs.remedy(run))
+
+    def _inquiry(self, case: Case, playbook: Playbook, run: Run, grants: tuple[Grant, ...]) -> Asks:
+        """Return the way from a run to people; what its worker asks is told by the loop."""
+        around = self._around
+
+        def told(ask: Ask | None) -> None:
+            case.inquiry = ask
+            around.wake()
+
+        if around.people is None:
+            return Nobody()
+        return Inquiry(run, playbook, around.host, self._journal, self._hands, around.people, told, grants)
 
     def _submit(self, case: Case, work: Callable[[], Job]) -> None:
         job = self._crew.send(work)
@@ -406,7 +424,7 @@ class Healer:
             case.carried = None
             self._turn(case, runs.undone(run, "; ".join(done.lost)))
         else:
-            hand = self._hands.of(run.playbook, case.grants)
+            hand = self._hands.of(run.playbook, self._asking.granted(run.id))
             self._submit(case, lambda: undo(run.id, done, hand, self._journal, reins))
 
     def _propose(self, case: Case, playbook: Playbook, now_ms: int) -> None:

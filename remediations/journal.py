@@ -191,18 +191,21 @@ class Journal:
     def ask(self, ask: Ask, now_ms: int) -> None:
         """Write that people are asked."""
         row = (ask.id, ask.asked_ms, asked.said(ask))
-        about = About("approval", "", {"what": "asked", **asked.fact(ask), "because": _capped(ask.because)})
+        about = About(
+            "approval", ask.run, {"what": "asked", **asked.fact(ask), "because": _capped(ask.because)}
+        )
         self._act(now_ms, about, "INSERT INTO asks VALUES (?, ?, ?, NULL, '')", row)
 
     def answer(self, ask: Ask, grant: Grant, now_ms: int) -> None:
         """Write what a person answered."""
         what = "granted" if grant.yes else "denied"
-        about = About("approval", "", {"what": what, **asked.fact(ask), "by": grant.by, "at_ms": grant.at_ms})
+        told = {"what": what, **asked.fact(ask), "by": grant.by, "at_ms": grant.at_ms}
+        about = About("approval", ask.run, told)
         row = (ask.id, grant.by, asked.word(grant))
         self._act(now_ms, about, "INSERT OR IGNORE INTO grants VALUES (?, ?, ?)", row)
 
     def end_ask(self, ask: Ask, ended: Ended, word: str, now_ms: int, run: str = "") -> None:
-        """Write how an ask ended; ``run`` is the one that it let begin."""
+        """Write how an ask ended; ``run`` is the one that it let begin, or that asked in its middle."""
         about = About("approval", run, {"what": ended.value, **asked.fact(ask), "word": _capped(word)})
         row = (ended.value, _capped(word), ask.id)
         self._act(now_ms, about, "UPDATE asks SET ended = ?, word = ? WHERE id = ?", row)
@@ -219,6 +222,16 @@ class Journal:
         grants = (asked.grant_of(one) for (one,) in answers)
         known = tuple(one for one in grants if one is not None)
         return Asked(ask, Ended(ended) if ended else None, word, known)
+
+    def granted(self, run: str) -> tuple[Grant, ...]:
+        """Return what people answered to all that this run asked and was granted."""
+        query = (
+            "SELECT grants.said FROM grants JOIN asks ON asks.id = grants.ask"
+            " WHERE asks.ended = ? AND asks.word = ? ORDER BY asks.asked_ms LIMIT ?"
+        )
+        rows = self._read(query, (Ended.USED, run, asked.ANSWERS_MAX))
+        found = (asked.grant_of(one) for (one,) in rows)
+        return tuple(one for one in found if one is not None)
 
     def propose(self, proposals: Iterable[Proposal]) -> None:
         """Write how these proposals stand, all at once."""

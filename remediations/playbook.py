@@ -18,6 +18,7 @@ from model.yaml_tree import Node, Scalar
 from remediations import budget
 from remediations.breaker import USUAL, BreakerTerms
 from remediations.budget import Budgets
+from remediations.gates import gates, misplaced
 from remediations.task import GIVEN, NESTING_MAX, TASKS_MAX, Task, Tasks, Turn
 
 VERIFY_MAX: Final = Duration(24 * 3_600_000)
@@ -280,7 +281,7 @@ class Playbook:
 def load_playbook(data: bytes, file: str) -> Playbook:
     """Return the playbook of a file, or raise ``Rejected`` with every mistake in it."""
     playbook = decode(data, file, Playbook)
-    problems = (*playbook.steps.strangers(GIVEN), *_unapproved(playbook))
+    problems = (*playbook.steps.strangers(GIVEN), *misplaced(playbook.steps), *_unapproved(playbook))
     if problems:
         raise Rejected(problems)
     return playbook
@@ -294,6 +295,11 @@ def _unapproved(playbook: Playbook) -> Iterator[Problem]:
     if by in (0, 1) and playbook.irreversible and share not in (None, "1"):
         sentence = "what cannot be undone on several hosts at once is approved by two people"
         yield Problem(playbook.place, sentence, "write by: 2, or hosts_at_once: 1")
+    if playbook.irreversible and share not in (None, "1"):
+        for gate in gates(playbook.steps).each:
+            if gate.asks.by == 1:
+                sentence = "what cannot be undone on several hosts at once is approved by two people"
+                yield Problem(playbook.place, sentence, "write approve: {by: 2}, or hosts_at_once: 1")
 
 
 def together(playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:

@@ -117,14 +117,16 @@ def approvals(given: Privileges, user: str) -> str:
     """Return which playbooks wait for people, and what the hand needs to know their word."""
     each = sorted(given.allowed.each.items())
     waiting = {name: one.approval for name, one in each if one.approval and one.mode not in _IDLE}
-    if not waiting:
+    asking = [name for name, one in each if one.behind and one.mode not in _IDLE]
+    if not waiting and not asking:
         return "No playbook needs approval, but for a run beyond a budget that latches.\n"
     lines = [
         f"{name} changes nothing before {people(count)} agreed to the run" for name, count in waiting.items()
     ]
+    lines += [f"{name} asks people in its middle before it changes more" for name in asking]
     lines += [
         f"The hand knows their word by the approval key, which root and the desk can read and {user} cannot;",
-        "without it these playbooks change nothing. Make one with: openssl rand -hex 32",
+        "without it nothing of that is done. Make one with: openssl rand -hex 32",
     ]
     return _text(lines)
 

@@ -44,10 +44,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How fresh the samples behind an alert are: the age of the oldest, and how far apart they are."""
+    """How fresh the samples behind an alert are: the age of the oldest, and how far apart they are.
+
+    ``lasts_ms`` is how long a look may last: of a target that hangs each one takes that long.
+    """
 
     age_ms: int
     every_ms: int
+    lasts_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ def _stood(run: Run, playbook: Playbook, what: Carried) -> Run:
     if playbook.read_only:
         reason = what.trouble or f"{playbook.playbook} gathered evidence; it changes nothing"
         return closed(run, playbook.otherwise, Outcome.SKIPPED, reason, what.done_ms)
+    if what.trouble and not what.acted_ms:
+        return closed(run, playbook.otherwise, Outcome.FAILED, what.trouble, what.done_ms)
     reason = f"{what.trouble}; whether it helped all the same is awaited" if what.trouble else ""
     return replace(
         run,

@@ -7,10 +7,11 @@ from typing import Final
 
 from model.outcome import Healing, Outcome, Remedy
 from remediations import run as runs
+from remediations.approval import people
 from remediations.case import Case
 from remediations.playbook import Otherwise, Playbook
-from remediations.question import Refused
-from remediations.run import REASON_CHARACTERS_MAX
+from remediations.question import Refused, clock
+from remediations.run import REASON_CHARACTERS_MAX, Run
 
 PASSING_MAX_MS: Final = 5 * 60_000
 
@@ -36,6 +37,17 @@ def standing(case: Case, playbook: Playbook, status: Healing | Outcome, reason: 
 def waiting(case: Case, playbook: Playbook, sentence: str) -> Remedy:
     """Return what is told while people are asked."""
     return _added(case, sentence) or standing(case, playbook, Healing.PROPOSED, sentence)
+
+
+def at_work(case: Case, run: Run) -> Remedy:
+    """Return what is told of a run whose steps are being taken, or which waits for people in their midst."""
+    told, ask = runs.remedy(run), case.inquiry
+    if ask is None:
+        return told
+    waits = (
+        f"{run.playbook} waits for {people(ask.needs)} to approve what follows until {clock(ask.until_ms)}"
+    )
+    return replace(told, reason=f"{waits}: {ask.because}"[:REASON_CHARACTERS_MAX])
 
 
 def refused(case: Case, playbook: Playbook, because: Refused, now_ms: int) -> Remedy | None:

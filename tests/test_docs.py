@@ -17,6 +17,7 @@ from agent import lint
 from agent.config import AgentConfig
 from desk.catalogue_file import CatalogueFile, joined
 from desk.config import Config
+from desk.maintenance_file import MaintenanceFile
 from docs import generate
 from model.decode import decode
 from model.misfit import Rejected
@@ -41,6 +42,7 @@ LOADERS: Final[dict[str, Callable[[bytes, str], object]]] = {
     "playbook_tests": load_trials,
     "desk": lambda data, file: decode(data, file, Config),
     "catalogue": lambda data, file: joined([decode(data, file, CatalogueFile)]),
+    "maintenances": lambda data, file: decode(data, file, MaintenanceFile),
 }
 
 # Where people read of the keys that they write into a file.

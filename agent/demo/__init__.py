@@ -19,8 +19,8 @@ from typing import Any, Final
 from agent.demo import table
 from agent.loopback import InVain, awaited, free_ports, get
 
-READY_S: Final = 20.0
-WHOLE_S: Final = 30.0
+READY_S: Final = 45.0
+WHOLE_S: Final = 60.0
 
 KEEP_HINT: Final = "; beforehand demo --keep leaves it up"
 

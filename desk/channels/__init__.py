@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from desk.channels import mail, mailbox
+from desk.channels import chat, mail, mailbox, webhook
 from model.plugin import AnyChannel
 
-CHANNELS: Final[tuple[AnyChannel, ...]] = (mail.CHANNEL, mailbox.CHANNEL)
+CHANNELS: Final[tuple[AnyChannel, ...]] = (mail.CHANNEL, mailbox.CHANNEL, webhook.CHANNEL, chat.CHANNEL)

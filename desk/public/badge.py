@@ -36,29 +36,35 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a badge says: whose, and how it stands."""
+    """What a badge says: whose, and how it stands; a copy says at what time."""
 
     label: str
     state: ServiceState
+    at: str = ""
+
+    @property
+    def word(self) -> str:
+        """The state in a word."""
+        return f"{_WORDS[self.state]} at {self.at}" if self.at else _WORDS[self.state]
 
 
-def badge_of(page: PageView, service: str | None, label: str = "") -> Badge | None:
+def badge_of(page: PageView, service: str | None, label: str = "", at: str = "") -> Badge | None:
     """Return the badge of one service, or of the page; None where there is no such service."""
     if service is None:
-        return Badge(_short(label or page.name), worst(one.state for one in page.services))
+        return Badge(_short(label or page.name), worst(one.state for one in page.services), at)
     found = next((one for one in page.services if one.service == service), None)
-    return Badge(_short(label or found.name), found.state) if found else None
+    return Badge(_short(label or found.name), found.state, at) if found else None
 
 
 def shield(badge: Badge) -> dict[str, Any]:
     """Return the badge in the form of shields.io's endpoint, version 1."""
     colour = _COLOURS[badge.state].removeprefix("#")
-    return {"schemaVersion": 1, "label": badge.label, "message": _WORDS[badge.state], "color": colour}
+    return {"schemaVersion": 1, "label": badge.label, "message": badge.word, "color": colour}
 
 
 def drawn(badge: Badge) -> str:
     """Return the badge as SVG, with its sentence as the title for those who cannot see it."""
-    word, label = _WORDS[badge.state], badge.label
+    word, label = badge.word, badge.label
     left, right = _width(label) + 2 * _PADDING, _width(word) + 2 * _PADDING
     sentence, colour = escape(f"{label}: {word}"), _COLOURS[badge.state]
     return (

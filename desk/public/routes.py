@@ -25,7 +25,7 @@ OPEN: Final = {
 }
 _UNDER_WAY: Final = (MaintenanceState.IN_PROGRESS, MaintenanceState.VERIFYING)
 
-_FORMS: Final[Mapping[str, Callable[[PageView], dict[str, Any]]]] = {
+FORMS: Final[Mapping[str, Callable[[PageView], dict[str, Any]]]] = {
     "summary.json": statuspage.summary,
     "status.json": statuspage.status,
     "components.json": statuspage.components,
@@ -72,7 +72,7 @@ def program_routes(
 
     # The more exact path stands first: a badge's service would take "x.svg" whole.
     return [
-        *(Route(f"/api/v2/{path}", form(make), methods=["GET"]) for path, make in _FORMS.items()),
+        *(Route(f"/api/v2/{path}", form(make), methods=["GET"]) for path, make in FORMS.items()),
         *(Route(path, file(kind, make), methods=["GET"]) for path, (kind, make) in _FILES.items()),
         Route("/api/v2/subscribers.json", _no_subscribing, methods=["GET", "POST"]),
         Route("/incidents/{id}.json", one_incident, methods=["GET"]),

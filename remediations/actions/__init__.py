@@ -66,6 +66,7 @@ ACTIONS: Final[tuple[AnyAction, ...]] = (
     renew_certificate.ACTION,
     sync_time.ACTION,
     sysctl.ACTION,
+    speech.APPROVE,
     speech.ASSERT,
     speech.ESCALATE,
     speech.NOTIFY,

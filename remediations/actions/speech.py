@@ -1,19 +1,23 @@
-"""What a run says and asks of itself: an assertion, a note for people, the call for a human.
+"""What a run says and asks: an assertion, a note for people, the call for a human, a question to people.
 
-No step is taken for these: the worker judges them over what the run has seen so far.
+No step is taken for these: the worker judges them over what the run has seen so far, or waits for an answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
+from model.duration import Duration, seconds
 from model.misfit import Misfit, Problem
 from model.plugin import Action
 from model.step import Host, Risk, Step
 from remediations.clause import Clauses, Text
 from remediations.condition_words import Value
+
+WITHIN_MAX: Final = Duration(24 * 3_600_000)
+PEOPLE_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,30 @@ class Escalation:
     reason: Text
 
 
-Speech = Assertion | Notice | Escalation
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to people before what follows: ``say`` is what they read above the steps in question.
+
+    They are waited for as long as ``within`` says; silence means no, and so does one no. A no fails this
+    step. ``by`` is how many different people must say yes; left out one, or two where what cannot be undone
+    may be done to several hosts at once. The run goes on only with a yes; while it waits, it holds its place
+    among the runs of this host.
+    """
+
+    say: Text
+    within: Duration = seconds(15 * 60)
+    by: int | None = None
+
+    def __post_init__(self) -> None:
+        if not seconds(1) <= self.within <= WITHIN_MAX:
+            raise Misfit(
+                f"an approval is waited for from 1s to {WITHIN_MAX}", "write within: 15m", key="within"
+            )
+        if self.by is not None and not 1 <= self.by <= PEOPLE_MAX:
+            raise Misfit(f"1 to {PEOPLE_MAX} people approve what follows", "write by: 1", key="by")
+
+
+Speech = Assertion | Notice | Escalation | Approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +83,7 @@ class Said:
 
 def is_speech(options: object) -> TypeGuard[Speech]:
     """Tell whether a task says something in place of doing something."""
-    return isinstance(options, Assertion | Notice | Escalation)
+    return isinstance(options, Speech)
 
 
 def said(options: Speech, values: Mapping[str, Value]) -> Said:
@@ -65,6 +92,8 @@ def said(options: Speech, values: Mapping[str, Value]) -> Said:
         return Said(options.text.said(values))
     if isinstance(options, Escalation):
         return Said(options.reason.said(values), escalate=True)
+    if isinstance(options, Approval):
+        return Said(options.say.said(values))
     for clause in options.that.each:
         if not clause.condition.holds(values):
             return Said(
@@ -82,6 +111,8 @@ def strangers(options: object, known: frozenset[str]) -> Iterator[Problem]:
         yield from options.text.strangers(known)
     elif isinstance(options, Escalation):
         yield from options.reason.strangers(known)
+    elif isinstance(options, Approval):
+        yield from options.say.strangers(known)
 
 
 def plan(_options: Speech, _host: Host) -> Iterator[Step]:
@@ -94,6 +125,7 @@ def touches(_options: Speech) -> frozenset[str]:
     return frozenset()
 
 
+APPROVE = Action("approve", Approval, plan, risk=Risk.READ_ONLY, touches=touches)
 ASSERT = Action("assert", Assertion, plan, risk=Risk.READ_ONLY, touches=touches)
 NOTIFY = Action("notify", Notice, plan, risk=Risk.READ_ONLY, touches=touches)
 ESCALATE = Action("escalate", Escalation, plan, risk=Risk.READ_ONLY, touches=touches)

@@ -7,7 +7,7 @@ from typing import Final
 
 from model.alert import AlertState
 from model.duration import Duration
-from remediations.question import LATER_MS, Question, Refused, clock
+from remediations.question import LATER_MS, SOON_MS, Question, Refused, clock
 
 INTERVALS_MAX: Final = 2
 
@@ -29,12 +29,13 @@ def seen(asked: Question) -> Refused | None:
 
 
 def fresh(asked: Question) -> Refused | None:
-    """Refuse on samples that are older than two intervals, or on a value that proves nothing."""
+    """Refuse on samples older than two intervals and one look, or on a value that proves nothing."""
     name, sight = asked.alert.name, asked.facts.sight
     if not math.isfinite(asked.alert.value):
         return Refused(f"the value of {name} is {asked.alert.value}, which proves nothing")
-    if sight is None or sight.age_ms <= INTERVALS_MAX * sight.every_ms:
+    if sight is None or sight.age_ms <= INTERVALS_MAX * sight.every_ms + sight.lasts_ms:
         return None
     age, every = Duration(sight.age_ms // 1000 * 1000), Duration(sight.every_ms)
     sentence = f"the newest sample behind {name} is {age} old, though one is due every {every}"
-    return Refused(sentence, asked.now_ms + LATER_MS, passing=True)
+    # The next look may be all that is missing.
+    return Refused(sentence, asked.now_ms + min(LATER_MS, max(SOON_MS, sight.every_ms)), passing=True)

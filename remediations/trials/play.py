@@ -157,7 +157,7 @@ def _carried(
     """Take the steps and judge their effect until the run is closed."""
     run = runs.begun(playbook, alert, on.now_ms)
     journal.save(run)
-    errand = Errand(run.id, playbook, trial.facts, given(alert, trial.facts))
+    errand = Errand(run.id, playbook, trial.facts, given(alert, trial.facts), on)
     done = carry(errand, on, journal, on.reins())
     run = runs.carried(run, playbook, done)
     while run.stage is Stage.VERIFYING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from model.step import Exec, Gather, Look, Result, Step, vital
-from remediations.carrying import Reins
+from remediations.carrying import Reins, Word
+from remediations.gates import Gate
 from remediations.redact import presentable
 from remediations.trials.file import Command, Deed, Trial
 
@@ -16,6 +17,7 @@ START_MS: Final = 1_767_225_600_000
 
 _OUTPUT_BYTES_MAX: Final = 1 << 20
 _NOTHING_WRITTEN: Final = "the test says nothing of it"
+_NOBODY: Final = "nobody approved it in time, which means no"
 
 Key = tuple[str, ...]
 
@@ -29,6 +31,7 @@ class Stage:
 
     answers: Mapping[Key, Sequence[Command | Deed]]
     lenient: bool
+    approved: bool = False
     now_ms: int = START_MS
     stopped: str = ""
     resolved: bool = False
@@ -43,7 +46,7 @@ class Stage:
         answers: dict[Key, list[Command | Deed]] = {}
         for answer in trial.answers:
             answers.setdefault(key_of(answer), []).append(answer)
-        return cls(answers, lenient=trial.commands_default == "ok")
+        return cls(answers, lenient=trial.commands_default == "ok", approved=trial.host.approved)
 
     def reins(self) -> Reins:
         """Return what holds a worker back here; where it waits, the clock goes on."""
@@ -54,6 +57,14 @@ class Stage:
             pause=lambda wait_s: self.pass_ms(round(wait_s * 1000)),
             now=lambda: self.now_ms,
         )
+
+    def ask(self, gate: Gate, say: str, reins: Reins) -> Word:
+        """Answer as the test's people do, who say yes at once or nothing at all."""
+        self.said.append(say)
+        if self.approved:
+            return Word(hand=self)
+        reins.pause(gate.asks.within.s)
+        return Word(no=_NOBODY)
 
     def pass_ms(self, length_ms: int) -> None:
         """Let time go on."""

@@ -41,7 +41,7 @@ class Agent:
         return self._log.read_text()
 
     def until(self, done: Callable[[], Any], what: str) -> Any:
-        end_s = time.monotonic() + 15
+        end_s = time.monotonic() + 45
         while time.monotonic() < end_s and self.process.poll() is None:
             found = done()
             if found:
@@ -54,13 +54,13 @@ class Agent:
         return int(found[1])
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=30) as answer:
             body: bytes = answer.read()
         return body.decode()
 
     def post(self, path: str, method: str = "POST", **headers: str) -> tuple[int, str]:
         """Send a request that changes something; returns its status and what was said."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port(), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(), timeout=30)
         connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
         answer = connection.getresponse()
         found = answer.status, answer.read().decode()

@@ -19,17 +19,32 @@ from agent.clock import Clock
 from agent.state import StateDirectory
 from model.grant import KEY_BYTES, Grant, genuine, sealed
 from model.labels import Labels
-from remediations.approval import Ask
+from remediations.approval import Ask, digest, digest_at
 from remediations.asked import Ended, word
+from remediations.gates import gates
+from remediations.host import this_host
 from remediations.journal import Journal
+from remediations.playbook import load_playbook
 
 KEY = bytes(KEY_BYTES)
+PLAYBOOK = """
+playbook: heal-shop
+summary: Bring the shop back.
+on: ['alertname="ShopDown"']
+mode: approve
+steps:
+- command: {argv: [shopd, --restart]}
+- approve: {say: Is it quiet?}
+- command: {argv: [shopd, --purge]}
+verify: {within: 5s, hold: 1s}
+"""
+BOOK = load_playbook(PLAYBOOK.encode(), "heal-shop.yml")
 NOW_MS = Clock().now_ms()
 ASK = Ask(
     id="0123456789abcdef" * 2,
     host="web1",
     playbook="heal-shop",
-    plan="1" * 64,
+    plan=digest(BOOK, this_host()),
     labels=Labels.of(alertname="ShopDown", service="shop"),
     fired_ms=NOW_MS,
     risk="R1",
@@ -37,7 +52,7 @@ ASK = Ask(
     asked_ms=NOW_MS,
     until_ms=NOW_MS + 900_000,
     because="heal-shop acts once approved by one person",
-    steps=("run shopd --restart",),
+    steps=("run true",),  # as an agent says that nobody should believe
 )
 
 
@@ -66,8 +81,19 @@ def asked(state: StateDirectory) -> Path:
     return state.path
 
 
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path) -> Path:
+    """The files of a host with that playbook."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/heal-shop.yml").write_text(PLAYBOOK)
+    file = tmp_path / "etc/agent.yaml"
+    file.write_text("listen: 127.0.0.1:0\nplaybooks: [heal-shop.yml]\nprobes: [{host: {}}]\nrules: []\n")
+    return file
+
+
 def run(*words: str, state: Path) -> int:
-    return commands.main([*words, "--state", str(state)])
+    config = ["--config", str(state.parent / "etc")] if words[0] != "deny" else []
+    return commands.main([*words, *config, "--state", str(state)])
 
 
 def test_an_answer_is_whole_in_its_file_and_read_again(tmp_path: Path) -> None:
@@ -226,6 +252,52 @@ def test_a_second_person_is_waited_for_where_two_must_approve(
     monkeypatch.setenv("SUDO_USER", "ben")
     assert run("approve", ASK.id, "--playbook", "heal-shop", state=state.path) == EX_OK
     assert "acts once" in capsys.readouterr().out
+
+
+def test_a_yes_is_to_what_the_playbooks_of_this_host_say_and_shows_that(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("approvals", state=asked) == EX_OK
+    assert run("approve", ASK.id, state=asked) == EX_OK
+    out = capsys.readouterr().out
+    assert "  would run shopd --restart\n  would run shopd --purge\n" in out
+    assert "no guard speaks against it now\n  run shopd --restart\n  run shopd --purge\n" in out
+    assert "run true" not in out
+
+
+def test_a_yes_to_a_question_in_the_middle_shows_what_stands_behind_it(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (gate,) = gates(BOOK.steps).each
+    journal = Journal(asked / "runs.db")
+    journal.ask(replace(ASK, id="e" * 32, plan=digest_at(gate, ASK.plan), run="r-1"), NOW_MS)
+    journal.close()
+    assert run("approve", "e" * 32, state=asked) == EX_OK
+    out = capsys.readouterr().out
+    assert "heal-shop on web1 goes on\n  run shopd --purge\n" in out
+    assert "--restart" not in out
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (PLAYBOOK.replace("--purge", "--other"), "what is asked is not what heal-shop says in"),
+        (PLAYBOOK.replace("heal-shop", "other"), "names no playbook heal-shop"),
+        ("playbook: 1", "cannot be worked out"),
+    ],
+)
+def test_what_the_playbooks_of_this_host_do_not_say_cannot_be_approved(
+    asked: Path, config: Path, text: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config.parent / "heal-shop.yml").write_text(text)
+    assert run("approve", ASK.id, state=asked) == EX_FAILED
+    assert sentence in capsys.readouterr().err
+    assert not (asked / "approvals").exists()
+    assert run("approvals", state=asked) == EX_OK
+    out = capsys.readouterr().out
+    assert "  cannot be approved: " in out
+    assert "run true" not in out
+    assert run("deny", ASK.id, state=asked) == EX_OK, "a no harms nobody"
 
 
 def test_who_logged_in_is_who_types_whatever_the_environment_says(

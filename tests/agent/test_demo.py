@@ -11,6 +11,8 @@ import pytest
 
 from agent.demo.table import Story
 
+pytestmark = pytest.mark.timeout(180)
+
 
 def argv(*more: str) -> list[str]:
     return [sys.executable, "-u", "-m", "agent.cli", "demo", *more]
@@ -30,13 +32,13 @@ def started_by(directory: str) -> list[int]:
 
 def test_the_demo_tells_the_affected_spares_the_others_and_cleans_up(tmp_path: Path) -> None:
     done = subprocess.run(
-        argv(), capture_output=True, text=True, timeout=58, check=False, env={"TMPDIR": str(tmp_path)}
+        argv(), capture_output=True, text=True, timeout=150, check=False, env={"TMPDIR": str(tmp_path)}
     )
     assert done.returncode == 0, done.stderr
     for link in ("noticed", "healed", "told", "proved"):
         assert re.search(rf"^  {link} +\d+\.\d{{3}} ", done.stdout, re.MULTILINE), done.stdout
     assert re.search(
-        r"^  Ada of acme +first [\d.]+, resolved [\d.]+ +You use Checkout in eu\.$", done.stdout, re.MULTILINE
+        r"^  Ada of acme +first [\d.]+, resolved [\d.]+ +You use Checkout in eu\. ", done.stdout, re.MULTILINE
     )
     assert re.search(r"^  Chloe of cafe +not told +", done.stdout, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
@@ -45,7 +47,7 @@ def test_the_demo_tells_the_affected_spares_the_others_and_cleans_up(tmp_path: P
 
 def test_a_demo_that_is_ended_from_outside_leaves_nothing_running(tmp_path: Path) -> None:
     with subprocess.Popen(argv("--keep"), env={"TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL) as demo:
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + 45
         while not list(tmp_path.glob("*/shop.pid")):
             assert time.monotonic() < end_s, "the shop never opened"
             time.sleep(0.05)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from agent.approval_key import SHARED
+from model.grant import host_key
 from tests.agent.process import agent as run_agent
 from tests.desk import asking
 from tests.desk.asking import EVE
@@ -57,9 +58,9 @@ def post() -> Iterator[Post]:
 
 
 def write(folder: Path, desk: Serving, mode: str, *steps: str) -> str:
-    """Write the host's files and return agent.yaml; the host has the desk's approval key."""
+    """Write the host's files and return agent.yaml; the host has its key, made of the desk's."""
     (folder / "state").mkdir(parents=True)
-    asking.write_key(folder / "state" / SHARED.name)
+    asking.write_key(folder / "state" / SHARED.name, host_key(asking.KEY, "web1").hex())
     (folder / "rules.yml").write_text(RULES)
     text = PLAYBOOK.format(name="look-and-act", mode=mode, steps="\n".join(f"- {step}" for step in steps))
     (folder / "playbook.yml").write_text(text)

@@ -31,6 +31,8 @@ from tests.test_tidy import ROOT
 
 OTHER_RUN = "0123456789abcdef-2"
 
+DESKS = "/etc/beforehand/desk-approval.key"
+
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
@@ -179,10 +181,10 @@ def test_the_agents_user_cannot_read_the_key(pair: Pair) -> None:
 
 def test_the_agents_unit_hides_the_key_and_the_hands_reads_it_where_root_keeps_it() -> None:
     units = ROOT / "deploy" / "systemd"
-    assert f"\nInaccessiblePaths=-{SHARED}\n" in (units / "beforehand-agent.service").read_text()
+    assert f"\nInaccessiblePaths=-{SHARED} -{DESKS}\n" in (units / "beforehand-agent.service").read_text()
     assert "--approval-key" not in (units / "beforehand-hand.service").read_text()
     given = (units / "beforehand-desk.service.d" / "approvals.conf").read_text()
-    assert f"\nLoadCredential={SHARED.name}:{SHARED}\n" in given
+    assert f"\nLoadCredential={SHARED.name}:{DESKS}\n" in given
     assert f"/run/credentials/beforehand-desk.service/{SHARED.name}\n" in given
 
 
@@ -223,6 +225,7 @@ def test_a_person_approves_and_an_agent_that_cannot_read_the_key_has_it_done(
     until(open_asks, "the ask", WITHIN_S)
     assert not shop.answers()
     words = ["approve", asked[0].ask.id, "--state", str(pair.state), "--approval-key", str(pair.key)]
+    words += ["--config", str(pair.folder / "agent.yaml")]
     assert main(words) == 0
     healed(shop, killed, pair)
     assert f'"ask":"{asked[0].ask.id}"' in pair.acts()

@@ -73,4 +73,4 @@ def test_the_stalest_probe_behind_an_alert_tells_how_fresh_it_is(tmp_path: Path)
     [alert] = judge.alerts()
     assert effects.sight(alert, 9000) is None, "no probe has looked yet"
     effects.heard(Reading(entry, target, 1000, Samples((), ()), True, "", (), False))
-    assert effects.sight(alert, 9000) == Sight(8000, entry.every.ms)
+    assert effects.sight(alert, 9000) == Sight(8000, entry.every.ms, entry.timeout.ms)

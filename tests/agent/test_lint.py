@@ -129,3 +129,28 @@ def test_a_rule_that_looks_beyond_the_retention_is_named(agent_yaml: Path) -> No
     assert "'Old' looks back 1d, samples are kept 6h; raise retention:" in str(found)
     agent_yaml.write_text(agent_yaml.read_text() + "retention: 2d\n")
     assert lint.lint_installation(load(agent_yaml), [lint.RETENTION]) == []
+
+
+def test_what_customers_must_not_read_is_found_where_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text("""\
+groups:
+- name: g
+  rules:
+  - alert: Bad
+    expr: up == 0
+    annotations: {notice: 'Soon it works, {{ $value }}.', notice_next_de: 'Wir garantieren es.', x: soon}
+  - alert: Good
+    expr: up == 0
+    annotations: {notice: '{{ $value }} of 100 sign-ins fail.', notice_next: 'We are making room.'}
+""")
+    assert cli.main(["check", "--lint", "words-for-customers", str(rules)]) == 0
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert "rules.yml:4:5" in text
+    assert "'Bad', notice: the notice holds words that say nothing: 'Soon'" in text
+    assert "'Bad', notice_next_de: the notice holds a promise" in text
+    assert "Good" not in text
+    assert text.count("words-for-customers") == 2

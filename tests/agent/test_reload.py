@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.agent.process import RELOADED, Agent, agent
+
+pytestmark = pytest.mark.timeout(180)
 
 CONFIG = """
 listen: 127.0.0.1:0

@@ -16,6 +16,8 @@ import pytest
 
 from tests.agent.process import Agent, agent
 
+pytestmark = pytest.mark.timeout(180)
+
 FROZEN_S = 4.0
 SLOW_S = 1.2
 

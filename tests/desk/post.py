@@ -44,6 +44,7 @@ class Post:
     mails: list[Mail] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
+    pipelining: bool = False
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def wait(self, until: Callable[[], bool], timeout_s: float = 15.0) -> None:
@@ -56,6 +57,12 @@ class Post:
     def _answer(self, phase: str) -> str:
         waiting = self.answers.get(phase) or []
         return waiting.pop(0) if waiting else "250 OK"
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        return [*offers[:-1], *(["250-PIPELINING"] if self.pipelining else []), *offers[-1:]]
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,15 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from desk import dispatch, records
+from desk import dispatch, records, tries
 from desk.account import accounts
-from desk.dispatch import Answer, Idle, Task
+from desk.backing import Backing, in_file
+from desk.dispatch import Idle, Task
 from desk.envelope import Stationery
 from desk.episode import receive, tick
 from desk.incident import Signal
 from desk.person import EmailAddress, Sender
 from desk.store import Store
 from desk.telling import House
+from desk.tries import Answer
 from desk.unsubscribe import opt_out
 from model.plugin import Message, Undelivered
 from tests.desk import town
@@ -34,6 +36,7 @@ class Stage:
     house: House
     stationery: Stationery
     now_ms: int = NOW_MS
+    worker: str = "w"
     sent: list[Message] = field(default_factory=list)
     failures: list[Undelivered] = field(default_factory=list)
 
@@ -48,33 +51,41 @@ class Stage:
 
     def begin(self) -> Task | Idle:
         """Take the next message without sending it."""
-        return self._take(None)
+        found = self.take(1)
+        return found if isinstance(found, Idle) else found[0]
+
+    def message(self, task: Task) -> Message:
+        return task.message(self.stationery)
 
     def finish(self, task: Task, state: str = "accepted") -> None:
-        self.store.written(partial(dispatch.record, answer=Answer(task, state, "250 OK", self.now_ms)))
+        self.settle([Answer(task.of, state, "250 OK", self.now_ms)])
 
-    def deliver(self) -> list[str]:
+    def settle(self, answers: Sequence[Answer]) -> None:
+        self.store.written(partial(tries.settle, worker=self.worker, answers=answers, now_ms=self.now_ms))
+
+    def deliver(self, batch_max: int = 2) -> list[str]:
         """Send everything that is due now; return whom to."""
         before = len(self.sent)
-        found = self._take(None)
-        while isinstance(found, Task):
-            found = self._take(self._said(found))
+        found = self.take(batch_max)
+        while not isinstance(found, Idle):
+            found = self.take(batch_max, [self._said(task) for task in found])
         return [message.to for message in self.sent[before:]]
 
     def _said(self, task: Task) -> Answer:
         if self.failures:
             fact = self.failures.pop(0)
             state = "failed" if fact.permanent else "unknown" if fact.unknown else "retrying"
-            return Answer(task, state, fact.sentence, self.now_ms)
-        self.sent.append(task.message)
-        return Answer(task, "accepted", "250 OK", self.now_ms)
+            return Answer(task.of, state, fact.sentence, self.now_ms)
+        self.sent.append(self.message(task))
+        return Answer(task.of, "accepted", "250 OK", self.now_ms)
 
-    def _take(self, answer: Answer | None) -> Task | Idle:
-        take = partial(dispatch.take, worker="w", answer=answer, stationery=self.stationery)
-        return self.store.written(partial(take, now_ms=self.now_ms))
+    def take(self, batch_max: int, answers: Sequence[Answer] = ()) -> tuple[Task, ...] | Idle:
+        """Give answers and take the next batch without sending it."""
+        work = partial(dispatch.take, worker=self.worker, answers=answers, stationery=self.stationery)
+        return self.store.written(partial(work, now_ms=self.now_ms, batch_max=batch_max))
 
     def recover(self) -> None:
-        self.store.written(partial(dispatch.recover, now_ms=self.now_ms))
+        self.store.written(partial(tries.recover, now_ms=self.now_ms, held_ms=0))
 
     def leave(self, person: str, service: str = "checkout") -> None:
         number = self.house.people[person]
@@ -97,8 +108,17 @@ class Stage:
 
 @contextmanager
 def stage(folder: Path, catalogue_text: str = town.CATALOGUE) -> Iterator[Stage]:
+    """Set one up in a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with stage_on(in_file(folder / "desk.sqlite"), catalogue_text) as found:
+        yield found
+
+
+@contextmanager
+def stage_on(backing: Backing, catalogue_text: str = town.CATALOGUE) -> Iterator[Stage]:
+    """Set one up on any database."""
     config, catalogue = town.config(), town.catalogue(catalogue_text)
-    store = Store(folder / "desk.sqlite")
+    store = Store(backing)
     try:
 
         def settle(conn: Connection) -> dict[str, int]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from desk import correlate as decide
-from desk.correlate import Decision, Ended, Ignored, Joined, LostSight, Moved, Opened, Sight, WasOver
+from desk.decision import Decision, Ended, Ignored, Joined, LostSight, Moved, Opened, WasOver
 from desk.escalation import reason_to_escalate
 from desk.incident import Change, Incident, Signal
+from desk.scene import Scene, Sight
 from desk.view import Impact, IncidentState
 from model.outcome import Healing, Outcome, Remedy
 from tests.desk import town
@@ -25,7 +26,7 @@ def correlate(
 ) -> tuple[Decision, ...]:
     known = {incident.service: incident} if incident else {}
     changes = [Change(signal, fresh=True) for signal in signals]
-    return decide.correlate(CATALOGUE, known, changes, now_ms, sight)
+    return decide.correlate(CATALOGUE, Scene(sight, known), changes, now_ms)
 
 
 def incident(*signals: Signal, state: IncidentState = IncidentState.INVESTIGATING) -> Incident:
@@ -154,7 +155,7 @@ def test_an_episode_that_was_over_before_it_was_heard_of_is_recorded() -> None:
 
 def test_an_end_that_is_repeated_after_the_incident_is_closed_opens_nothing() -> None:
     over = town.ended(town.signal(), NOW_MS + 3_000)
-    [ignored] = decide.correlate(CATALOGUE, {}, [Change(over, fresh=False)], NOW_MS + 60_000, CLEAR)
+    [ignored] = decide.correlate(CATALOGUE, Scene(CLEAR), [Change(over, fresh=False)], NOW_MS + 60_000)
     assert isinstance(ignored, Ignored)
 
 

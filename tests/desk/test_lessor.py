@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agent.lessee import Leased, Lessee, Unheard, Unleased
-from desk import schema
-from desk.store import Store
 from tests.desk import town
 from tests.desk.serving import Serving, alert
 
@@ -45,7 +41,7 @@ def test_a_host_is_granted_its_lease_and_a_second_one_waits_for_it(desk: Serving
     denied = lessee(desk, "web2").ask("checkout", "restart-nginx")
     assert isinstance(denied, Unleased)
     assert denied.reason == "1 of 8 hosts of checkout may be worked on at once, now web1"
-    lessee(desk, "web1").give_back("checkout", "restart-nginx")
+    lessee(desk, "web1").give_back("checkout")
     denied = lessee(desk, "web2").ask("checkout", "restart-nginx")
     assert isinstance(denied, Unleased)
     assert denied.reason == "another host was begun less than 10 s ago"
@@ -82,19 +78,3 @@ def test_what_is_no_request_is_refused_in_words(desk: Serving, body: bytes) -> N
     reply = desk.ask("/api/v1/leases", method="POST", body=body)
     assert reply.status == 400
     assert "is not a request for a lease" in reply.json()
-
-
-def test_the_store_of_an_earlier_version_gets_the_tables_that_came_since(tmp_path: Path) -> None:
-    path = tmp_path / "desk.sqlite"
-    Store(path).close()
-    with closing(sqlite3.connect(path)) as old:
-        old.executescript(
-            "DROP TABLE lease; DROP TABLE member; UPDATE meta SET value = '1' WHERE key = 'version'"
-        )
-        old.commit()
-    Store(path).close()
-    with closing(sqlite3.connect(path)) as new:
-        assert new.execute("SELECT value FROM meta WHERE key = 'version'").fetchone() == (
-            str(schema.VERSION),
-        )
-        assert new.execute("SELECT count(*) FROM lease").fetchone() == (0,)

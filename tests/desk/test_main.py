@@ -6,6 +6,8 @@ import json
 import random
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from desk.main import EX_CONFIG, EX_TEMPFAIL
-from tests.desk import serving, town
+from model.grant import host_key
+from tests.desk import asking, serving, town
 from tests.desk.post import Post, post_office
 from tests.desk.serving import Serving, alert, until
 from tests.desk.town import ADA, BEN, CLEO
@@ -289,3 +292,19 @@ def test_random_bytes_never_end_the_desk(quiet_desk: Serving) -> None:
         with socket.create_connection(("127.0.0.1", quiet_desk.staff), 5) as raw:
             raw.sendall(chance.randbytes(200) + b"\r\n\r\n")
     assert quiet_desk.ask("/-/healthy").status == 200
+
+
+def test_the_desk_prints_the_approval_key_of_a_host_and_starts_nothing(tmp_path: Path) -> None:
+    asking.serve(tmp_path, 25)
+    argv = [sys.executable, "-m", "desk.main", "--config", str(tmp_path / "desk.yaml"), "--host-key", "web1"]
+    found = subprocess.run(argv, cwd=serving.ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == host_key(asking.KEY, "web1").hex()
+    assert found.stdout.strip() != asking.KEY.hex()
+
+
+def test_without_a_key_of_its_own_the_desk_has_none_for_hosts(tmp_path: Path) -> None:
+    config = town.write(tmp_path)
+    argv = [sys.executable, "-m", "desk.main", "--config", str(config), "--host-key", "web1"]
+    found = subprocess.run(argv, cwd=serving.ROOT, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (EX_CONFIG, "")
+    assert "names no approval_key_file" in found.stderr

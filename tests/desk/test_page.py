@@ -136,7 +136,7 @@ def parsed(html: str) -> _Balance:
 
 PATHS = (
     "/",
-    "/?renew=off",
+    "/?renew=on",
     "/history",
     "/incidents/inc-1",
     "/incidents/inc-0",
@@ -248,7 +248,7 @@ def test_an_id_that_cannot_be_one_never_reaches_the_store() -> None:
 @pytest.mark.parametrize("state", ServiceState)
 def test_every_state_is_a_word_and_a_shape_and_a_colour(state: ServiceState) -> None:
     html = read(page(service(state)))
-    row = html[html.index('<ul class="services">') : html.index('<ol class="days"')]
+    row = html[html.index('<ul class="services">') : html.index('<table class="days"')]
     assert f'<span class="pill s-{state}">' in row
     assert STATE_WORDS[state] in row
     assert SHAPES[state] in row
@@ -261,13 +261,13 @@ def test_unknown_never_looks_green(confirmed_ms: int | None) -> None:
     view = replace(page(), confirmed_ms=confirmed_ms, open_incidents=(healed,), past_incidents=())
     for path in ("/", "/incidents/inc-1"):
         html = read(view, path)
-        bars = re.sub(r'<ol class="days".*?</ol>', "", html, flags=re.DOTALL)
+        bars = re.sub(r'<table class="days".*?</table>', "", html, flags=re.DOTALL)
         assert "s-operational" not in bars
         assert "operational.svg" not in html
         assert SHAPES[ServiceState.OPERATIONAL] not in html
     front = read(view)
     assert "Everything" not in front
-    assert re.findall(r'<li class="s-(\w+)"', front)[-1] == "unknown"
+    assert re.findall(r'<td class="s-(\w+)"', front)[-1] == "unknown"
 
 
 def test_a_stale_page_says_when_it_was_last_confirmed() -> None:
@@ -276,13 +276,14 @@ def test_a_stale_page_says_when_it_was_last_confirmed() -> None:
     assert "Last confirmed at 27 Jul 2026, 14:14 UTC, 17 minutes ago." in html
 
 
-def test_the_bars_are_a_list_that_says_each_day_and_links_to_its_history() -> None:
+def test_the_bars_are_a_table_that_says_each_day_and_links_to_its_history() -> None:
     tags = parsed(read(page()))
-    assert tags.seen.count("ol") == 1
+    assert tags.seen.count("table") == tags.seen.count("caption") == 1
+    assert "the last 90 days in UTC: 99.99 % free of trouble, 1 day with problems" in tags.words
     assert "24 Jul 2026: down, 12 minutes of trouble" in tags.words
     assert "99.99 % free of trouble" in tags.words
     assert ("a", "href", "/history#m2026-07") in tags.attributes
-    assert sum(tag == "li" and name == "title" for tag, name, _ in tags.attributes) == 90
+    assert sum(tag == "td" and name == "title" for tag, name, _ in tags.attributes) == 90
 
 
 def test_an_open_incident_shows_its_latest_news_and_its_walk_without_a_click() -> None:
@@ -297,14 +298,14 @@ def test_an_open_incident_shows_its_latest_news_and_its_walk_without_a_click() -
     assert "14:52 UTC</time>, in 21 minutes." in visible
 
 
-def test_the_page_renews_itself_only_while_an_incident_is_open_and_can_be_stopped() -> None:
+def test_the_page_renews_itself_only_for_who_asks_while_an_incident_is_open() -> None:
     renewal = '<meta http-equiv="refresh" content="30">'
     busy = replace(page(), open_incidents=(incident(),))
-    assert renewal not in read(page())
-    assert renewal in read(busy)
-    assert 'href="/?renew=off"' in read(busy)
-    assert renewal not in read(busy, "/?renew=off")
-    assert "stands still" in read(busy, "/?renew=off")
+    assert renewal not in read(busy)
+    assert "stands still" in read(busy)
+    assert 'href="/?renew=on"' in read(busy)
+    assert renewal in read(busy, "/?renew=on")
+    assert renewal not in read(page(), "/?renew=on")
 
 
 def test_times_are_absolute_for_machines_and_in_words_for_people() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +13,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from desk import schema
-from desk.store import Closed, Store, TooNew
+from desk.backing import in_file
+from desk.store import Closed, Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "desk.sqlite")
+    opened = Store(in_file(tmp_path / "desk.sqlite"))
     yield opened
     opened.close()
 
@@ -89,17 +88,8 @@ def test_the_file_is_written_ahead_and_synced(tmp_path: Path, store: Store) -> N
     assert store.written(lambda conn: conn.exec_driver_sql("PRAGMA foreign_keys").scalar()) == 1
 
 
-def test_a_store_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
-    path = tmp_path / "desk.sqlite"
-    Store(path).close()
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE meta SET value = '999' WHERE key = 'version'")
-    with pytest.raises(TooNew, match="999"):
-        Store(path)
-
-
 def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "desk.sqlite")
+    store = Store(in_file(tmp_path / "desk.sqlite"))
     store.close()
     with pytest.raises(Closed):
         store.written(lambda conn: None)

@@ -18,8 +18,10 @@ from tests.e2e.installation import Installation
 from tests.e2e.patience import until
 from tests.e2e.web import Reply, get
 
-READY_S: Final = 20.0
+READY_S: Final = 45.0
 END_S: Final = 10.0
+COMMAND_S: Final = 45.0
+"""How long one command may take on a loaded machine; it reads all that the agent reads."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -147,8 +149,8 @@ class Running:
     def wait_watching(self) -> None:
         """Wait until the agent has seen alive what it watches, and the desk has heard of the agent."""
         names = [watch.service for watch in self.installation.watches]
-        until(lambda: all(map(self._sees, names)), 10, f"the agent sees {names}", self.story)
-        until(self._heard, 10, "the desk has heard of the agent", self.story)
+        until(lambda: all(map(self._sees, names)), READY_S, f"the agent sees {names}", self.story)
+        until(self._heard, READY_S, "the desk has heard of the agent", self.story)
 
     def _heard(self) -> bool:
         alerts = get(self.installation.desk_port.number, "/api/v2/alerts").json()
@@ -167,7 +169,13 @@ class Running:
         """Run one command of ours on the agent's state and return what it says."""
         argv = (*self._argv(verb), *arguments, *self._state("agent"))
         done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=15, cwd=ROOT, stdin=subprocess.DEVNULL, check=False
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout

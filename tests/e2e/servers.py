@@ -20,7 +20,7 @@ from tests.e2e.web import get
 
 _PATH: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
-START_S: Final = 10.0
+START_S: Final = 45.0
 
 
 def program(name: str) -> str | None:
@@ -203,7 +203,7 @@ def end(server: Server) -> None:
     found += [child for process in found for child in process.children(recursive=True)]
     _signal(found, signal.SIGTERM)
     with suppress(AssertionError):
-        until(lambda: not any(_lives(process.pid) for process in found), 3, "the servers end")
+        until(lambda: not any(_lives(process.pid) for process in found), 20, "the servers end")
     _signal(found, signal.SIGKILL)
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from tests.e2e.patience import until
 
 SYSTEMD: Final = Path("/usr/lib/systemd/systemd")
-READY_S: Final = 15.0
+READY_S: Final = 45.0
 
 _ALONE: Final = "mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec {systemd} --user"
 
@@ -44,7 +44,7 @@ class Manager:
         """Tell it something; return what it says."""
         argv = ["systemctl", "--user", *words]
         done = subprocess.run(
-            argv, env=self.environment, capture_output=True, text=True, timeout=30, check=False
+            argv, env=self.environment, capture_output=True, text=True, timeout=45, check=False
         )
         return done.stdout + done.stderr
 

@@ -36,7 +36,7 @@ def ask(running: Running) -> dict[str, Any]:
         words = [alert["annotations"].get("beforehand_ask", "") for alert in alerts]
         return next(filter(None, words), "")
 
-    until(lambda: told() != "", 15, "the desk hears what is asked", running.story)
+    until(lambda: told() != "", 45, "the desk hears what is asked", running.story)
     found: dict[str, Any] = json.loads(told())
     return found
 
@@ -64,9 +64,12 @@ def test_a_person_approves_on_the_command_line_and_the_running_agent_heals(
     never(redis.answers, WATCHED_S, "redis was healed before anybody approved it", running.story)
     assert asked["ask"] in running.run("approvals")
 
-    assert "acts once" in running.run("approve", asked["ask"])
-    until(redis.answers, 15, "redis serves after the approval", running.story)
-    until(lambda: outcomes(running) == ["fixed"], 20, "the run is fixed", running.story)
+    config = str(running.installation.config / "agent.yaml")
+    said = running.run("approve", asked["ask"], "--config", config)
+    assert "acts once" in said
+    assert all(f"  {step}\n" in said for step in asked["steps"])
+    until(redis.answers, 45, "redis serves after the approval", running.story)
+    until(lambda: outcomes(running) == ["fixed"], 45, "the run is fixed", running.story)
     assert ended(running) == ["used"]
 
 
@@ -78,7 +81,7 @@ def test_an_ask_outlives_the_agent_and_one_no_ends_it(begin: Begin, redis: Redis
     running.agent.kill()
     running.agent.start()
     assert "denied" in running.run("deny", before["ask"][:8])
-    until(lambda: ended(running) == ["denied"], 15, "the ask has ended", running.story)
+    until(lambda: ended(running) == ["denied"], 45, "the ask has ended", running.story)
     never(redis.answers, WATCHED_S, "redis was healed though somebody said no", running.story)
     assert running.runs() == []
 
@@ -88,6 +91,6 @@ def test_silence_is_a_no(begin: Begin, redis: Redis) -> None:
     running = begin(watches=(asking(redis, within="3s"),))
     servers.kill(redis)
     ask(running)
-    until(lambda: ended(running) == ["expired"], 20, "the ask has run out", running.story)
+    until(lambda: ended(running) == ["expired"], 45, "the ask has run out", running.story)
     never(redis.answers, WATCHED_S, "redis was healed though nobody said yes", running.story)
     assert running.runs() == []

@@ -24,8 +24,8 @@ from tests.e2e.post_office import ACCEPTED, PostOffice
 from tests.e2e.running import Running
 from tests.e2e.servers import Nginx, Redis, Server, pid_of
 
-HEALED_S = 10.0
-TOLD_S = 15.0
+HEALED_S = 45.0
+TOLD_S = 45.0
 
 
 def healed(running: Running, server: Server, killed_pid: int) -> None:

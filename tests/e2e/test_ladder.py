@@ -16,7 +16,7 @@ from tests.e2e.running import Running
 from tests.e2e.servers import Nginx, pid_of
 from tests.e2e.web import get
 
-SEEN_S = 15.0
+SEEN_S = 45.0
 
 
 def observing(nginx: Nginx, within: str) -> Watch:

@@ -100,8 +100,8 @@ def test_samples_outlive_a_kill_of_the_agent(begin: Begin, stack: ExitStack) -> 
             probes=({"tcp": {"target": address}, "every": "1s"},),
             rules=(rule,),
         )
-        until(lambda: len(well.at_s) >= 2, 10, "two visits", running.story)
+        until(lambda: len(well.at_s) >= 2, 45, "two visits", running.story)
         assert running.alert("WentDown") is None
         running.agent.kill()
     running.agent.start()
-    until(lambda: running.alert("WentDown"), 10, "the samples of before the restart are known", running.story)
+    until(lambda: running.alert("WentDown"), 45, "the samples of before the restart are known", running.story)

@@ -45,4 +45,4 @@ def test_stop_takes_effect_within_a_second_outlives_the_agent_and_ends_with_resu
     never(redis.answers, 2.0, "redis was healed after a restart under the kill switch", running.story)
 
     running.run("resume")
-    until(lambda: pid_of(redis) and redis.answers(), 15, "redis serves after resume", running.story)
+    until(lambda: pid_of(redis) and redis.answers(), 45, "redis serves after resume", running.story)

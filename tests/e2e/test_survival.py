@@ -16,7 +16,7 @@ from tests.e2e.servers import Nginx, pid_of
 
 # From before the alert fires to after the resolved notice; the first second, when most is decided, densely.
 MOMENTS_MS = (0, 10, 20, 35, 50, 70, 90, 120, 150, 190, 240, 300, 380, 480, 600, 750, 900, 1100, 1300, 1500)
-SETTLED_S = 30.0
+SETTLED_S = 60.0
 
 
 def settled(running: Running, post: PostOffice, nginx: Nginx) -> bool:

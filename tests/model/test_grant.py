@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from model.grant import Grant, genuine, key_of, sealed
+from model.grant import Grant, genuine, host_key, key_of, sealed
 from model.misfit import Misfit
 
 KEY = bytes(range(32))
@@ -45,3 +45,10 @@ def test_a_key_is_read_from_its_digits() -> None:
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(Misfit, match="64 hexadecimal digits"):
         key_of(text)
+
+
+def test_the_key_of_one_host_makes_no_grant_for_another() -> None:
+    one, other = host_key(KEY, "web-1"), host_key(KEY, "web-2")
+    assert one == host_key(KEY, "web-1")
+    assert len({one, other, KEY}) == 3
+    assert not genuine(sealed(GRANT, one), other)

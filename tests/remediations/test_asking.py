@@ -27,7 +27,7 @@ def test_an_ask_that_nobody_ended_while_the_agent_was_away_runs_out(tmp_path: Pa
         ask = asking.ask(playbook, stage.alert(), "because", NOW_MS).ask
         assert ask.plan == digest(playbook, BARE)
         later = Asking(journal, BARE, NOBODY)
-        later.recover()
+        later.recover(NOW_MS)
         later.tidy(ask.until_ms)
         assert [one.ended for one in journal.asks()] == [None]
         later.tidy(ask.until_ms + FORGOTTEN_MS)

@@ -24,6 +24,7 @@ from tests.remediations.stage import playbook
 SYSTEMD = Host(has_systemd=True)
 EXAMPLES = {
     "ansible": ["{folder: /srv/ansible, playbook: site.yml}"],
+    "approve": ["{say: may it go on?, within: 5m}\n- command: {argv: [shop-repair, -x]}"],
     "assert": ["{that: [labels.service == 'shop']}"],
     "collect": ["[top, sockets, journal, df, memory]"],
     "command": ["{argv: [shop-repair, -x]}"],

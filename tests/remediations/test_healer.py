@@ -238,7 +238,7 @@ def test_without_its_journal_nothing_acts(tmp_path: Path) -> None:
     with play(tmp_path, stage.playbook(f"- command: {{argv: [touch, {mark}]}}")) as game:
         game.journal._connection.execute("DROP TABLE steps")
         game.healer.consider(stage.alert(), wall_ms())
-        game.until(lambda: game.remedy().status is Healing.VERIFYING)
+        game.until(lambda: game.remedy().status is Outcome.FAILED)
         assert "the journal cannot be written" in game.remedy().reason
         game.journal._connection.execute("DROP TABLE runs")
         other = Labels.of(alertname="ShopDown", instance="web2")

@@ -32,22 +32,22 @@ WITHIN = 900 * SECOND
 
 @dataclass
 class Crowd:
-    """People who are asked, and what they brought."""
+    """People who are asked, what they brought, and the key that seals it."""
 
     brought: list[Grant] = field(default_factory=list)
     count: itertools.count[int] = field(default_factory=itertools.count)
+    key: bytes = KEY
 
     def people(self) -> People:
         """Return them as the healer knows them."""
         return People("web1", lambda: f"{next(self.count):032x}", lambda: self.brought, self._believed)
 
-    @staticmethod
-    def _believed(grant: Grant) -> bool:
-        return genuine(grant, KEY)
+    def _believed(self, grant: Grant) -> bool:
+        return genuine(grant, self.key)
 
     def say(self, game: Play, by: str, *, yes: bool = True) -> None:
         """Answer what is asked, with the right key."""
-        self.brought.append(sealed(asked(game).answer(by, wall_ms(), yes=yes), KEY))
+        self.brought.append(sealed(asked(game).answer(by, wall_ms(), yes=yes), self.key))
 
 
 @pytest.fixture

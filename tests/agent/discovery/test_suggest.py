@@ -312,7 +312,9 @@ FINDINGS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A time-out in the middle of an example would be told as a failure that does not repeat.
+@pytest.mark.timeout(300)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(findings=FINDINGS)
 def test_whatever_a_host_calls_its_things_the_configuration_loads(findings: Findings, tmp_path: Path) -> None:
     found = suggest(findings, SHIPPED)

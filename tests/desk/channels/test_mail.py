@@ -21,9 +21,10 @@ def soon() -> Deadline:
     return Deadline(time.monotonic() + 5, time.monotonic)
 
 
-@pytest.fixture
-def post() -> Iterator[Post]:
+@pytest.fixture(params=[False, True], ids=["one by one", "pipelining"])
+def post(request: pytest.FixtureRequest) -> Iterator[Post]:
     with post_office() as found:
+        found.pipelining = request.param
         yield found
 
 

@@ -20,8 +20,8 @@ from tests.e2e.ports import Port
 from tests.e2e.running import Daemon, command
 from tests.e2e.web import get
 
-SEEN_S: Final = 20.0
-ENDED_S: Final = 25.0
+SEEN_S: Final = 45.0
+ENDED_S: Final = 45.0
 
 SHIPPED: Final = Path(remediations.playbooks.__path__[0])
 

@@ -11,6 +11,7 @@ from model.step import HumanAct
 from remediations.question import Allowed, Facts, Sight
 from tests.remediations import stage
 from tests.remediations.guards.asking import answer, refusal
+from tests.remediations.stage import NOW_MS
 
 
 @pytest.mark.parametrize("key", ["", "heal-shop"])
@@ -54,6 +55,13 @@ def test_samples_older_than_two_intervals_are_too_old_to_act_upon() -> None:
     refused = refusal(Facts(sight=Sight(31_500, 15_000)))
     assert (refused.guard, refused.passing) == ("fresh", True)
     assert refused.reason == "the newest sample behind ShopDown is 31s old, though one is due every 15s"
+    assert refused.retry_at_ms == NOW_MS + 15_000
+
+
+def test_a_target_that_hangs_is_no_older_than_a_look_at_it_lasts() -> None:
+    assert answer(Facts(sight=Sight(2_900, 1_000, 1_000))) == Allowed()
+    refused = refusal(Facts(sight=Sight(3_100, 1_000, 1_000)))
+    assert (refused.guard, refused.retry_at_ms) == ("fresh", NOW_MS + 1_000)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -143,6 +143,14 @@ def test_an_alert_that_resolves_before_anything_is_changed_spares_the_host() -> 
     assert failed(text + expect, steps) == []
 
 
+def test_a_question_in_the_middle_is_answered_as_the_test_says() -> None:
+    steps = "- approve: {say: go on?}\n- command: {argv: [restart-shop]}"
+    text = "commands: [{run: restart-shop}]\n" + GONE
+    yes = "host: {approved: true}\nexpect: {steps: [run restart-shop], outcome: fixed}"
+    assert failed(text + yes, steps) == []
+    assert failed(text + "expect: {steps: [], outcome: failed, reason: which means no}", steps) == []
+
+
 def test_what_did_not_help_is_undone() -> None:
     steps = "- remove_old: {roots: [/var/tmp/shop], patterns: ['*.log'], age: 1d}"
     deeds = """\

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from model.grant import genuine
 from model.outcome import Outcome
+from remediations.asked import Ended
 from remediations.run import Run
 from tests.remediations.worlds.drawn import HOUR_MS, MINUTE_MS, SECOND_MS, UPSTREAM
+from tests.remediations.worlds.people import KEY
 from tests.remediations.worlds.simulation import Day, Episode
 
 BUDGETS: Final = ((3, HOUR_MS), (6, 24 * HOUR_MS))
@@ -24,16 +27,19 @@ _NO_HELP: Final = (Outcome.INEFFECTIVE, Outcome.FAILED)
 def broken(day: Day) -> tuple[str, ...]:
     """Return what did not hold."""
     acted = [run for run in day.runs if run.acted_ms]
+    agreed = frozenset(one.word for one in day.asks if one.ended is Ended.USED)
     return (
         *_switch(day),
         *_windows(day, acted),
         *_alone(day, acted),
         *_calls(day),
-        *(wrong for runs in _by_playbook(acted).values() for wrong in _pace(runs)),
-        *(wrong for runs in _by_playbook(acted).values() for wrong in _loops(runs)),
+        *(wrong for runs in _by_playbook(acted).values() for wrong in _pace(runs, agreed)),
+        *(wrong for runs in _by_playbook(acted).values() for wrong in _loops(runs, agreed)),
         *(wrong for runs in _by_playbook(day.runs).values() for wrong in _demoted(runs)),
-        *_swings(acted),
+        *_swings(acted, agreed),
         *_together(day, acted),
+        *_approved(day, acted),
+        *_asked_once(day),
     )
 
 
@@ -44,9 +50,13 @@ def _by_playbook(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return found
 
 
-def _pace(runs: Sequence[Run]) -> Iterator[str]:
+def _pace(runs: Sequence[Run], agreed: frozenset[str]) -> Iterator[str]:
+    """The last budget latches: beyond it people may let one run begin, and the count begins anew."""
     for count, per_ms in BUDGETS:
+        latches = (count, per_ms) == BUDGETS[-1]
         for first, last in zip(runs, runs[count:], strict=False):
+            if latches and last.id in agreed:
+                continue
             if last.started_ms - first.started_ms < per_ms:
                 yield f"budget: {last.id} of {last.playbook} is one beyond {count}"
     for before, after in pairwise(runs):
@@ -54,10 +64,12 @@ def _pace(runs: Sequence[Run]) -> Iterator[str]:
             yield f"cooldown: {after.id} of {after.playbook}"
 
 
-def _loops(runs: Sequence[Run]) -> Iterator[str]:
-    """Nobody approves anything in these worlds: what did not help twice, or harmed once, is over soon."""
+def _loops(runs: Sequence[Run], agreed: frozenset[str]) -> Iterator[str]:
+    """What did not help twice, or harmed once, is over soon, but for a run that people let begin."""
     in_a_row: list[Run] = []
     for run in runs:
+        if run.id in agreed:
+            in_a_row = []
         if in_a_row and in_a_row[-1].outcome is Outcome.HARMFUL:
             yield f"loop: {run.id} of {run.playbook} after harm"
         if len(in_a_row) >= 2 and in_a_row[-1].ended_ms - in_a_row[-2].ended_ms < 4 * HOUR_MS:
@@ -67,7 +79,7 @@ def _loops(runs: Sequence[Run]) -> Iterator[str]:
         elif run.outcome in _NO_HELP or run.outcome is Outcome.HARMFUL:
             in_a_row.append(run)
     cures = [run for run in runs if run.outcome in (Outcome.FIXED, Outcome.RECURRED)]
-    if len(cures) > 3:
+    if len(cures) > 3 and cures[3].id not in agreed:
         yield f"symptoms: {cures[3].id} of {cures[3].playbook} is a fourth cure in a day"
 
 
@@ -121,7 +133,7 @@ def _calls(day: Day) -> Iterator[str]:
             yield f"called {episode.calls} times: {episode}"
 
 
-def _swings(acted: Sequence[Run]) -> Iterator[str]:
+def _swings(acted: Sequence[Run], agreed: frozenset[str]) -> Iterator[str]:
     things: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in acted:
         things[run.target].append(run)
@@ -129,7 +141,7 @@ def _swings(acted: Sequence[Run]) -> Iterator[str]:
         for a, b, c, d in zip(runs, runs[1:], runs[2:], runs[3:], strict=False):
             names = [one.playbook for one in (a, b, c, d)]
             swings = names[0] == names[2] != names[1] == names[3]
-            if swings and c.started_ms - a.started_ms <= 30 * MINUTE_MS:
+            if swings and d.id not in agreed and c.started_ms - a.started_ms <= 30 * MINUTE_MS:
                 yield f"oscillation: {d.id} of {d.playbook}"
 
 
@@ -145,6 +157,32 @@ def _together(day: Day, acted: Sequence[Run]) -> Iterator[str]:
         service = next(one for one in day.world.services if f"service:{one.name}" in run.target)
         if upstream and service.says_unless:
             yield f"upstream: {run.id} of {run.playbook}"
+
+
+def _approved(day: Day, acted: Sequence[Run]) -> Iterator[str]:
+    """What needs people's approval acts only with enough genuine yes in time, and no word against it."""
+    for run in acted:
+        needs = day.world.asking.get(run.playbook.split("-")[1], 0)
+        asks = [one for one in day.asks if one.ended is Ended.USED and one.word == run.id]
+        if len(asks) != int(needs > 0):
+            yield f"approval: {run.id} of {run.playbook} began with {len(asks)} of its asks"
+        for one in asks:
+            in_time = [
+                word for word in one.answers if word.at_ms <= run.started_ms and word.at_ms < one.ask.until_ms
+            ]
+            yes = {word.by for word in in_time if word.yes and genuine(word, KEY)}
+            if len(yes) < needs or not all(word.yes for word in in_time):
+                yield f"approval: {run.id} of {run.playbook} began with {sorted(yes)} of {needs}"
+            if not one.ask.asked_ms <= run.started_ms or one.ask.playbook != run.playbook:
+                yield f"approval: {run.id} of {run.playbook} is not what was asked"
+
+
+def _asked_once(day: Day) -> Iterator[str]:
+    """Nobody is asked twice about one trouble."""
+    counts = Counter((one.ask.labels, one.ask.fired_ms) for one in day.asks)
+    for (labels, _), count in counts.items():
+        if count > 1:
+            yield f"asked {count} times about {labels}"
 
 
 def _near(first: Episode, firing: Sequence[Episode]) -> set[str]:

@@ -86,13 +86,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A host for a day. All services suffer from each of the ``outages`` of what they lean on."""
+    """A host for a day. All services suffer from each of the ``outages`` of what they lean on.
+
+    ``asking`` are the services whose playbooks need so many people's approval.
+    """
 
     seed: str
     flavour: Flavour
     services: tuple[Service, ...]
     outages: tuple[Span, ...]
     windows: Mapping[str, tuple[Span, ...]]
+    asking: Mapping[str, int]
 
     def holding(self, window: str, at_ms: int) -> bool:
         """Tell whether it is such a time."""
@@ -109,7 +113,15 @@ def draw(seed: int, number: int) -> World:
     outages = _spans(chance, chance.randint(1, 3) if common else 0, 2, 60)
     windows = {window: _spans(chance, int(chance.random() < 0.3), 1, 60) for window in WINDOWS}
     windows["switch"] = _switch(chance, services)
-    return World(name, flavour, services, outages, windows)
+    return World(name, flavour, services, outages, windows, _asking(name, services))
+
+
+def _asking(name: str, services: tuple[Service, ...]) -> Mapping[str, int]:
+    """Return who is asked about, in a quarter of the worlds; drawn apart, so that all else stays the same."""
+    chance = random.Random(f"{name} people")
+    if chance.random() >= 1 / 4:
+        return {}
+    return {one.name: chance.choice((1, 1, 2)) for one in services if chance.random() < 0.6}
 
 
 def _switch(chance: random.Random, services: tuple[Service, ...]) -> tuple[Span, ...]:

@@ -35,6 +35,7 @@ class Figures:
     outcomes: tuple[str, ...]
     calls: int
     stopped_ms: int
+    asks: tuple[str, ...]
     broken: tuple[str, ...]
     trace: str
 
@@ -62,6 +63,7 @@ def measured(seed: int, number: int, *, lax: bool = False) -> Figures:
         tuple(str(run.outcome or run.stage) for run in day.runs),
         sum(one.calls for one in day.episodes),
         _stopped_ms(day),
+        tuple(str(one.ended or "open") for one in day.asks),
         () if lax else broken(day),
         day.trace,
     )
@@ -100,6 +102,7 @@ def table(figures: Sequence[Figures]) -> str:
     )
     rows = [_row(str(flavour), [one for one in figures if one.flavour is flavour]) for flavour in Flavour]
     outcomes = Counter(outcome for one in figures for outcome in one.outcomes)
+    asks = Counter(ended for one in figures for ended in one.asks)
     wrongs = [f"world {one.number}: {wrong}" for one in figures for wrong in one.broken]
     return "\n".join(
         [
@@ -107,6 +110,7 @@ def table(figures: Sequence[Figures]) -> str:
             *rows,
             _row("all", figures),
             "outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()),
+            "asks: " + ", ".join(f"{count} {ended}" for ended, count in asks.most_common()),
             f"a step outlived the kill switch by {max(one.stopped_ms for one in figures)} ms at most",
             f"trace: {traced(figures)}",
             f"what did not hold: {len(wrongs)}",

@@ -13,6 +13,8 @@ from remediations.playbook import Playbook, load_playbook
 from remediations.task import Task, Tasks, Terms, Turn
 
 HOST: Final = Host(has_systemd=False)
+WITHIN_MIN: Final = 1
+"""For how long people are waited for, in minutes."""
 LAX: Final = (
     "{cooldown: 1s, at_most: 100 per 1h, at_once: 4, never_when: [],"
     " breaker: {ineffective: 20, recurrences: 20, window: 1m, cooldown: 1s}}"
@@ -44,13 +46,19 @@ _RESTART: Final = Action("restart", Options, _plan, Risk.REVERSIBLE, _touches, u
 
 
 @lru_cache(maxsize=256)
-def remedy(service: str, rung: int, *, says_unless: bool, lax: bool) -> Playbook:
-    """Return a playbook with the guards that one has which says nothing about them, or with the laxest."""
-    unless = "guard: {unless: ['alertname=\"DatabaseDown\"']}" if says_unless else ""
+def remedy(service: str, rung: int, *, says_unless: bool, lax: bool, needs: int = 0) -> Playbook:
+    """Return a playbook with the guards that one has which says nothing about them, or with the laxest.
+
+    ``needs`` is how many people must approve each run of it.
+    """
+    said = ["unless: ['alertname=\"DatabaseDown\"']"] if says_unless else []
+    said += [f"approval: {{within: {WITHIN_MIN}m, by: {needs}}}"] if needs else []
     text = (
-        f"playbook: heal-{service}-{rung}\nsummary: Heal it.\nmode: auto\n"
+        f"playbook: heal-{service}-{rung}\nsummary: Heal it.\n"
+        f"mode: {'approve' if needs and not lax else 'auto'}\n"
         f'on: [\'alertname="Down", service="{service}"\']\n'
-        f"steps: [command: {{argv: [restart]}}]\nverify: {{}}\n" + (f"guard: {LAX}" if lax else unless)
+        f"steps: [command: {{argv: [restart]}}]\nverify: {{}}\n"
+        f"guard: {LAX if lax else '{' + ', '.join(said) + '}'}\n"
     )
     playbook = load_playbook(text.encode(), "world.yml")
     turn = Turn("", Options(service, str(rung)))

@@ -12,6 +12,7 @@ from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Remedy
 from model.step import HumanAct
+from remediations.asked import Asked
 from remediations.healer import Healer
 from remediations.journal import Journal
 from remediations.playbook import Playbook
@@ -22,6 +23,7 @@ from tests.remediations.worlds.agenda import Agenda
 from tests.remediations.worlds.drawn import END_MS, START_MS, UPSTREAM, World
 from tests.remediations.worlds.hands import SimulatedCrew, SimulatedHand, Taken
 from tests.remediations.worlds.host import untouched
+from tests.remediations.worlds.people import Crowd
 from tests.remediations.worlds.playbooks import HOST, remedy
 
 EVERY_MS = 15_000
@@ -48,6 +50,7 @@ class Day:
     runs: tuple[Run, ...]
     episodes: tuple[Episode, ...]
     bad_ms: Mapping[str, int]
+    asks: tuple[Asked, ...]
     trace: str
 
 
@@ -72,10 +75,13 @@ class _Simulation:
         self._services = untouched(world)
         self._hand = SimulatedHand(world, self._services, self._agenda, self._look_later)
         playbooks = [
-            remedy(one.name, number, says_unless=one.says_unless, lax=lax)
+            remedy(
+                one.name, number, says_unless=one.says_unless, lax=lax, needs=world.asking.get(one.name, 0)
+            )
             for one in world.services
             for number in range(len(one.rungs))
         ]
+        self._crowd = Crowd(world, self._agenda) if world.asking and not lax else None
         self._watched = frozenset() if lax else frozenset({UPSTREAM, *self._services})
         self._healer = Healer(
             playbooks, journal, self._hand, self._surroundings(), SimulatedCrew(self._agenda)
@@ -105,8 +111,10 @@ class _Simulation:
             self._note(f"step {step}")
         bad_ms = {name: service.bad_ms for name, service in self._services.items()}
         self._note(f"bad {sorted(bad_ms.items())}")
-        taken, episodes = tuple(self._hand.taken), tuple(self._episodes)
-        return Day(self._world, taken, runs, episodes, bad_ms, self._trace.hexdigest())
+        taken, episodes, asks = tuple(self._hand.taken), tuple(self._episodes), self._journal.asks()
+        for asked in asks:
+            self._note(f"ask {asked.ask.id} {asked.ask.playbook} {asked.ended} {asked.word}")
+        return Day(self._world, taken, runs, episodes, bad_ms, asks, self._trace.hexdigest())
 
     def _turn(self) -> bool:
         """Go to the next moment at which something happens or is due; tell whether the day goes on."""
@@ -165,6 +173,9 @@ class _Simulation:
         """Hear of what changed, as the loop does."""
         for labels in self._alerts:
             said, remedy = self._said[labels], self._healer.remedy(labels)
+            ask = self._healer.ask(labels)
+            if ask is not None and self._crowd is not None:
+                self._crowd.hear(ask)
             if remedy == said.remedy:
                 continue
             said.remedy = remedy
@@ -195,6 +206,7 @@ class _Simulation:
             watched=lambda: self._watched,
             at_work=lambda: HumanAct("apt is at work", passing=True) if self._holding("at work") else None,
             lease=lambda _playbook, _alert: "the desk says no" if self._holding("lease") else "",
+            people=self._crowd.people() if self._crowd is not None else None,
         )
 
     def _judge_effect(self, _playbook: Playbook, alert: Alert, since_ms: int, now_ms: int) -> bool | None:

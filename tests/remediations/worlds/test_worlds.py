@@ -43,6 +43,8 @@ def test_every_kind_of_outcome_is_seen_so_that_the_worlds_prove_something(figure
     outcomes = {outcome for one in figures for outcome in one.outcomes}
     assert {"fixed", "ineffective", "recurred", "failed", "harmful"} <= outcomes
     assert 0 < max(one.stopped_ms for one in figures) <= 1000
+    ended = {ended for one in figures for ended in one.asks}
+    assert {"used", "denied", "expired", "resolved"} <= ended
 
 
 def test_the_same_seed_gives_the_same_trace_in_any_process() -> None:

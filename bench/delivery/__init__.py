@@ -1,0 +1,1 @@
+"""How fast notices leave: an incident for a million people, planned, sent and written down."""

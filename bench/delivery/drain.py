@@ -1,0 +1,191 @@
+"""One measurement: a desk without its web pages, from the alert to the last answer written down."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import resource
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+
+from bench.delivery import crowd
+from bench.delivery.cpu import tree_cpu_s
+from desk import records, schema
+from desk.backing import Backing, in_file, on_server
+from desk.channels import mail
+from desk.clock import monotonic_s, now_ms
+from desk.database import Database
+from desk.deliver import Courier, badge
+from desk.envelope import Stationery
+from desk.episode import receive
+from desk.loop import Loop
+from desk.person import EmailAddress, Sender
+from desk.store import Store
+from desk.telling import House
+from model.plugin import Deadline, Line, Message
+
+SECRET = b"s" * 32
+SENDER = Sender("Example Shop", EmailAddress("status@shop.example"))
+PATIENCE_S = 1_200.0
+
+Kind = Literal["sqlite", "postgresql"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured; ``port`` is a mail server's, 0 for nowhere, ``server`` the database's process."""
+
+    kind: Kind
+    people: int
+    couriers: int
+    desks: int
+    folder: str
+    address: str = ""
+    server: int = 0
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """From the alert until the notice is planned, the first is sent, and all answers are written down."""
+
+    planned_s: float
+    first_s: float
+    done_s: float
+    cpu_s: float
+    server_cpu_s: float
+    rss_mb: float
+
+
+@dataclass(slots=True)
+class Counted:
+    """A line that counts what goes through it, and notes when the first did; without another it ends here."""
+
+    sent: Synchronized[int]
+    further: Line | None
+    first_s: float = 0.0
+
+    def say(self, message: Message, deadline: Deadline) -> str:
+        """Pass a message on."""
+        if not self.first_s:
+            self.first_s = time.monotonic()
+        reply = self.further.say(message, deadline) if self.further else "250 2.0.0 Ok"
+        self.sent.value += 1
+        return reply
+
+    def close(self) -> None:
+        """Let the line go."""
+        if self.further:
+            self.further.close()
+
+
+def measure(plan: Plan) -> Figures:
+    """Measure once; to be called in a process that did nothing before."""
+    with ExitStack() as stack:
+        store = Store(_backing(plan))
+        stack.callback(store.close)
+        known = crowd.catalogue(plan.people)
+        people = store.written(lambda conn: records.settle_people(conn, known, crowd.config()))
+        house = House(crowd.config(), known, people, SECRET, now_ms() - 3_600_000)
+        sent = [_counter() for _ in range(plan.couriers + plan.desks - 1)]
+        mine = sent[: plan.couriers]
+        lines = [Counted(one, _line(plan)) for one in mine]
+        loops = [_loop(plan, store, number, line) for number, line in enumerate(lines, 1)]
+        others = [_neighbour(plan, number, one) for number, one in enumerate(sent[plan.couriers :], 1)]
+        for other in others:
+            stack.callback(_end, other)
+        begun_s, server_s = time.monotonic(), _server_s(plan)
+        cpu_s = time.process_time()
+        work = partial(receive, house=house, signals=[crowd.alert(now_ms())], now_ms=now_ms())
+        for loop in loops:
+            loop.start()
+        store.write(work).result()
+        planned_s = time.monotonic() - begun_s
+        for loop in loops:
+            loop.wake()
+        _until(lambda: sum(one.value for one in sent) >= plan.people)
+        for loop in loops:
+            loop.wake()
+        _until(lambda: _accepted(store) >= plan.people)
+        done_s = time.monotonic() - begun_s
+        cpu_s = time.process_time() - cpu_s + sum(tree_cpu_s(other.pid or 0) for other in others)
+        for loop in loops:
+            loop.stop(30)
+        first_s = min(line.first_s for line in lines if line.first_s) - begun_s
+        rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        return Figures(planned_s, first_s, done_s, cpu_s, _server_s(plan) - server_s, rss_mb)
+
+
+def _counter() -> Synchronized[int]:
+    return mp.get_context("spawn").Value("q", 0)
+
+
+def _backing(plan: Plan) -> Backing:
+    if plan.kind == "sqlite":
+        return in_file(Path(plan.folder) / "desk.sqlite")
+    return on_server(Database.parse(plan.address), "")
+
+
+def _line(plan: Plan) -> Line | None:
+    return mail.open_line(mail.Options("127.0.0.1", SENDER, plan.port)) if plan.port else None
+
+
+def _loop(plan: Plan, store: Store, number: int, line: Line, desk: str = "bench") -> Loop:
+    stationery = Stationery("Example Shop", crowd.config().url, SENDER, None, SECRET)
+    of = badge(Path(plan.folder), desk, number)
+    return Loop(of.worker, Courier(store, line, stationery, now_ms, monotonic_s, of).step)
+
+
+def _neighbour(plan: Plan, number: int, sent: Synchronized[int]) -> mp.process.BaseProcess:
+    """Start another desk on the same database, which only delivers."""
+    context = mp.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_deliver, args=(plan, number, sent, ready), daemon=True)
+    process.start()
+    ready.wait(60)
+    return process
+
+
+def _deliver(plan: Plan, number: int, sent: Synchronized[int], ready: Event) -> None:
+    store = Store(_backing(plan))
+    folder = Path(plan.folder) / f"desk{number}"
+    folder.mkdir()
+    line = Counted(sent, _line(plan))
+    stationery = Stationery("Example Shop", crowd.config().url, SENDER, None, SECRET)
+    courier = Courier(store, line, stationery, now_ms, monotonic_s, badge(folder, f"desk{number}", 1))
+    ready.set()
+    while True:
+        # Nobody wakes a neighbour, so it looks more often than a desk would.
+        time.sleep(min(0.05, courier.step()))
+
+
+def _end(process: mp.process.BaseProcess) -> None:
+    process.kill()
+    process.join()
+
+
+def _server_s(plan: Plan) -> float:
+    return tree_cpu_s(plan.server) if plan.server else 0.0
+
+
+def _accepted(store: Store) -> int:
+    log = schema.delivery_log
+    with store.reading() as conn:
+        counted = sa.select(sa.func.count()).select_from(log).where(log.c.state == "accepted")
+        return int(conn.execute(counted).scalar_one())
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not true():
+        if time.monotonic() > end_s:
+            raise TimeoutError("the notices are not through")
+        time.sleep(0.02)

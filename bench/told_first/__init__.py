@@ -1,0 +1,1 @@
+"""Whether people are told before they report: simulated episodes, and a real desk with many readers."""

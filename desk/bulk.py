@@ -1,0 +1,98 @@
+"""Many rows in one statement, in the way that each database takes fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+from desk.store import upsert
+
+PAGE_ROWS: Final = 5_000
+STATEMENTS_KEPT_MAX: Final = 64
+
+Rows = Iterable[Mapping[str, Any]]
+Clause = Callable[[sqlite.Insert], sqlite.Insert]
+New = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
+Only = Callable[[New], sa.ColumnElement[bool]]
+
+
+def _plain(insert: sqlite.Insert) -> sqlite.Insert:
+    return insert
+
+
+def once(insert: sqlite.Insert) -> sqlite.Insert:
+    """Leave a row that is there already as it is."""
+    return insert.on_conflict_do_nothing()
+
+
+def put(conn: Connection, table: sa.Table, rows: Rows, clause: Clause = _plain) -> None:
+    """Insert rows that all have the same columns; ``clause`` may say what to do where one is there already.
+
+    They are taken page by page, so that a million of them never stand in memory at once. No two rows of a
+    page may have the same key.
+    """
+    found = iter(rows)
+    while page := list(islice(found, PAGE_ROWS)):
+        if conn.dialect.name == "postgresql":
+            _put_columns(conn, table, page, clause)
+        else:
+            _put_rows(conn, table, page, clause)
+
+
+def _put_rows(conn: Connection, table: sa.Table, page: Sequence[Mapping[str, Any]], clause: Clause) -> None:
+    """Hand rows to the driver as they are: here SQLAlchemy would take longer over each than the database."""
+    text, names, constants = _statement(table, tuple(page[0]), clause)
+    conn.exec_driver_sql(
+        text, [tuple([row[name] if name in row else constants[name] for name in names]) for row in page]
+    )
+
+
+@lru_cache(STATEMENTS_KEPT_MAX)
+def _statement(
+    table: sa.Table, columns: tuple[str, ...], clause: Clause
+) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+    """Return an insert as SQLite reads it, what stands at each of its places, and what is always the same."""
+    made = clause(sqlite.insert(table)).compile(dialect=sqlite.dialect(), column_keys=list(columns))
+    names = tuple(made.positiontup or ())
+    return made.string, names, {name: made.params[name] for name in names if name not in columns}
+
+
+def _put_columns(
+    conn: Connection, table: sa.Table, page: Sequence[Mapping[str, Any]], clause: Clause
+) -> None:
+    """Send each column as one array: a server reads a row at a time ten times slower."""
+    columns = [table.c[name] for name in page[0]]
+    arrays = [sa.bindparam(f"all_{one.name}", type_=postgresql.ARRAY(one.type)) for one in columns]
+    given = (
+        sa.func.unnest(*arrays)
+        .table_valued(*(sa.column(one.name, one.type) for one in columns))
+        .render_derived(name="given")
+    )
+    insert = upsert(conn, table).from_select([one.name for one in columns], sa.select(*given.c))
+    conn.execute(clause(insert), {f"all_{one.name}": [row[one.name] for row in page] for one in columns})
+
+
+def over(table: sa.Table, names: Iterable[str], only: Only | None = None, keys: Sequence[str] = ()) -> Clause:
+    """Return the clause that puts these columns over those of a row that is there already.
+
+    Two rows are the same where their ``keys`` are, as a rule the primary key. ``only`` is given the new row
+    and says whether the old one gives way.
+    """
+    same = list(keys) or [one.name for one in table.primary_key]
+    found = tuple(names)
+
+    def clause(insert: sqlite.Insert) -> sqlite.Insert:
+        new = insert.excluded
+        where = only(new) if only else None
+        values = {name: new[name] for name in found}
+        return insert.on_conflict_do_update(index_elements=same, set_=values, where=where)
+
+    return clause

@@ -1,0 +1,60 @@
+"""Chats and all other services that Apprise knows, for the teams that run the desk.
+
+An Apprise address holds the secrets of a service and decides where a request goes, so only operators write
+one, into a file; customers are never told this way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from desk.person import printable
+from model.plugin import Channel, Deadline, Line, Message, Undelivered
+
+BODY_CHARACTERS_MAX: Final = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The address of the service as Apprise writes it; it holds secrets."""
+
+    address: str = field(repr=False)
+
+
+class NoService(Exception):
+    """Apprise is not installed, or does not know the address; the text is a sentence without the address."""
+
+
+class _Chat:
+    """A line to one service."""
+
+    def __init__(self, options: Options) -> None:
+        try:
+            # Apprise costs 20 MB, so only a desk that names a service loads it.
+            import apprise  # noqa: PLC0415
+        except ImportError:
+            raise NoService("Apprise is not installed; install beforehand[channels]") from None
+        self._service = apprise.Apprise()
+        if not self._service.add(options.address):
+            raise NoService("Apprise knows no service of this address; see its list of services")
+
+    def say(self, message: Message, deadline: Deadline) -> str:
+        """Hand one message over, or raise ``Undelivered``; the service's own answer is not known."""
+        deadline.left_s()
+        text = message.text[:BODY_CHARACTERS_MAX]
+        # What goes wrong inside is logged there, with the address in it, and told by False alone.
+        if not self._service.notify(body=text, title=printable(message.subject), body_format="text"):
+            raise Undelivered("the service did not take it", everybody=False)
+        return "handed to the service"
+
+    def close(self) -> None:
+        """Do nothing: Apprise keeps no connection."""
+
+
+def open_line(options: Options) -> Line:
+    """Return a line to the service, or raise ``NoService``."""
+    return _Chat(options)
+
+
+CHANNEL = Channel("chat", Options, open_line)

@@ -1,0 +1,231 @@
+"""Letters that belong to no incident: planned work, summaries, words to a team; one row for each reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from desk import schema, suppression
+from desk.compose import Letter
+from desk.envelope import Copy, Stationery, fold
+from desk.person import EmailAddress, Quiet, Zone
+from desk.tries import RETRY_FIRST_MS, RETRY_MAX_MS, UNKNOWN_TRIES_MAX
+from desk.turns import Found
+from desk.words import spoken
+from model.plugin import Message
+
+PASSED_OVER_MAX: Final = 500
+ROWS_AT_ONCE: Final = 1_000
+
+_WAITING: Final = ("queued", "retrying", "unknown", "quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaflet:
+    """A letter to some people: ``about`` names what it is about, ``services`` whoever left them is spared."""
+
+    about: str
+    kind: str
+    services: tuple[str, ...]
+    created_ms: int
+    not_before_ms: int
+    expires_ms: int
+    letters: Mapping[tuple[str, str], Letter]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """One person's copy, to hand over now; the try is written down already."""
+
+    leaflet: int
+    person: int
+    tries: int
+    message: Message
+
+
+def put(conn: Connection, leaflet: Leaflet, people: Iterable[int]) -> int:
+    """Store a leaflet for these people; return its id."""
+    key = conn.execute(
+        schema.leaflet.insert().values(
+            about=leaflet.about,
+            kind=leaflet.kind,
+            services=msgspec.json.encode(leaflet.services).decode(),
+            created_ms=leaflet.created_ms,
+            expires_ms=leaflet.expires_ms,
+        )
+    ).inserted_primary_key
+    assert key is not None, "an insert of one row names its key"
+    number = int(key[0])
+    letters = [
+        {"leaflet": number, "language": language, "zone": zone}
+        | {"subject": letter.subject, "text": letter.text, "html": letter.html}
+        for (language, zone), letter in leaflet.letters.items()
+    ]
+    conn.execute(schema.leaflet_letter.insert(), letters)
+    rows = [
+        {"leaflet": number, "person": person, "state": "queued", "due_ms": leaflet.not_before_ms}
+        for person in people
+    ]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        conn.execute(schema.leaflet_log.insert(), rows[start : start + ROWS_AT_ONCE])
+    return number
+
+
+def withdraw(conn: Connection, about: str, reason: str, now_ms: int) -> int:
+    """Take back what nobody has yet of the leaflets about something; return how many copies that were."""
+    log, leaflet = schema.leaflet_log, schema.leaflet
+    mine = sa.select(leaflet.c.id).where(leaflet.c.about == about)
+    waiting = (log.c.leaflet.in_(mine), log.c.state.in_(("queued", "retrying", "quiet")))
+    values = {"state": "withdrawn", "reply": reason, "at_ms": now_ms}
+    return int(conn.execute(sa.update(log).where(*waiting).values(values)).rowcount)
+
+
+def heard(conn: Connection, about: str) -> dict[int, int]:
+    """Return how many leaflets about something each person has, or may have, or will have."""
+    log, leaflet = schema.leaflet_log, schema.leaflet
+    query = (
+        sa.select(log.c.person, sa.func.count())
+        .join(leaflet, leaflet.c.id == log.c.leaflet)
+        .where(leaflet.c.about == about, log.c.state.in_((*_WAITING, "accepted", "sending", "doubtful")))
+        .group_by(log.c.person)
+    )
+    return {int(person): int(count) for person, count in conn.execute(query)}
+
+
+def is_known(conn: Connection, about: str) -> bool:
+    """Tell whether there is a leaflet about something."""
+    return (
+        conn.execute(sa.select(schema.leaflet.c.id).where(schema.leaflet.c.about == about)).first()
+        is not None
+    )
+
+
+_LOG, _L, _P = schema.leaflet_log, schema.leaflet, schema.person
+_NEXT: Final = (
+    sa.select(
+        _L.c.id,
+        _L.c.about,
+        _L.c.services,
+        _L.c.created_ms,
+        _L.c.expires_ms,
+        _LOG.c.person,
+        _LOG.c.state,
+        _LOG.c.tries,
+        _P.c.email,
+        _P.c.language,
+        _P.c.zone,
+        _P.c.quiet,
+        _P.c.team,
+        _P.c.gone,
+    )
+    .join(_L, _L.c.id == _LOG.c.leaflet)
+    .join(_P, _P.c.id == _LOG.c.person)
+    .where(_LOG.c.state.in_(_WAITING), _LOG.c.due_ms <= sa.bindparam("now"))
+    .order_by(_LOG.c.due_ms, _LOG.c.leaflet, _LOG.c.person)
+    .limit(1)
+)
+
+
+def take(conn: Connection, stationery: Stationery, now_ms: int) -> Folded | None:
+    """Write down the next try and return its message; whoever is not to have it now is passed over."""
+    for _ in range(PASSED_OVER_MAX):
+        row: Found | None = conn.execute(_NEXT, {"now": now_ms}).one_or_none()
+        if row is None:
+            return None
+        values = _not_now(conn, row, now_ms)
+        letter = None if values else _letter(conn, row)
+        if letter is None:
+            _change(conn, row, values or {"state": "failed", "reply": "there is no letter"}, now_ms)
+            continue
+        _change(conn, row, {"state": "sending", "tries": row.tries + 1, "reply": ""}, now_ms)
+        services = msgspec.json.decode(row.services, type=tuple[str, ...])
+        content = Letter(letter.subject, letter.text, letter.html)
+        copy = Copy(
+            leaflet=row.id,
+            person=row.person,
+            to=EmailAddress(row.email),
+            service=services[0] if services and not row.team else "",
+            language=letter.language,
+            written_ms=row.created_ms,
+        )
+        message = fold(stationery, content, copy)
+        return Folded(row.id, row.person, row.tries + 1, message)
+    return None
+
+
+def _not_now(conn: Connection, row: Found, now_ms: int) -> dict[str, Any] | None:
+    """Return what to write down where this person does not get it now, or None."""
+    if row.gone:
+        return {"state": "skipped", "reply": "the person left the catalogue"}
+    returned = suppression.suppressed(conn, [row.person])
+    if returned:
+        reply = f"mail to this address came back: {returned[row.person]}"
+        return {"state": "skipped", "reply": reply}
+    if now_ms > row.expires_ms:
+        return {"state": "expired", "reply": "it is too old to be of use"}
+    if not row.team and _left(conn, row.person, msgspec.json.decode(row.services, type=list[str])):
+        return {"state": "skipped", "reply": "the person wants no messages about this service"}
+    if row.quiet and not row.team and row.state == "queued":
+        until_ms = Quiet.parse(row.quiet).end_ms(now_ms, Zone(row.zone))
+        if until_ms is not None:
+            return {"state": "quiet", "reply": f"quiet hours {row.quiet}", "due_ms": until_ms}
+    return None
+
+
+def _left(conn: Connection, person: int, services: Sequence[str]) -> bool:
+    """Tell whether a person wants to hear nothing, or of none of these services."""
+    table = schema.opt_out
+    query = sa.select(table.c.service).where(table.c.person == person, table.c.service.in_(("", *services)))
+    left = {row.service for row in conn.execute(query)}
+    return "" in left or bool(services and left >= set(services))
+
+
+def _letter(conn: Connection, row: Found) -> Found | None:
+    """Return the letter in this person's language and zone, or the nearest."""
+    table = schema.leaflet_letter
+    query = (
+        sa.select(table)
+        .where(table.c.leaflet == row.id)
+        .order_by((table.c.language == spoken(row.language)).desc(), (table.c.zone == row.zone).desc())
+        .limit(1)
+    )
+    return conn.execute(query).one_or_none()
+
+
+def record(conn: Connection, folded: Folded, state: str, reply: str, at_ms: int) -> None:
+    """Write down what became of a copy, and when it is to be tried again."""
+    if state == "unknown" and folded.tries >= UNKNOWN_TRIES_MAX:
+        state = "doubtful"
+    wait_ms = min(RETRY_MAX_MS, RETRY_FIRST_MS << min(folded.tries - 1, 20))
+    values = {
+        "state": state,
+        "reply": reply,
+        "at_ms": at_ms,
+        "due_ms": at_ms + wait_ms,
+        "accepted_ms": at_ms if state == "accepted" else 0,
+    }
+    mine = (_LOG.c.leaflet == folded.leaflet, _LOG.c.person == folded.person)
+    conn.execute(sa.update(_LOG).where(*mine).values(values))
+
+
+def recover(conn: Connection, now_ms: int, held_ms: int = 0) -> None:
+    """Try again what a dead worker had in flight; beside other workers, what is older than ``held_ms``."""
+    values = {"state": "unknown", "due_ms": now_ms, "reply": "the desk ended before the answer came"}
+    lost = (_LOG.c.state == "sending", _LOG.c.at_ms <= now_ms - held_ms)
+    conn.execute(sa.update(_LOG).where(*lost).values(values))
+
+
+def next_ms(conn: Connection) -> int:
+    """Return when the next copy is due, 0 for never."""
+    query = sa.select(sa.func.min(_LOG.c.due_ms)).where(_LOG.c.state.in_(_WAITING))
+    return int(conn.execute(query).scalar() or 0)
+
+
+def _change(conn: Connection, row: Found, values: Mapping[str, Any], now_ms: int) -> None:
+    mine = (_LOG.c.leaflet == row.id, _LOG.c.person == row.person)
+    conn.execute(sa.update(_LOG).where(*mine).values({**values, "at_ms": now_ms}))
