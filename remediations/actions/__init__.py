@@ -31,6 +31,7 @@ from remediations.actions import (
     speech,
     sync_time,
     sysctl,
+    template,
     truncate_open_deleted,
     wait_for,
 )
@@ -47,6 +48,7 @@ ACTIONS: Final[tuple[AnyAction, ...]] = (
     remove_old.ACTION,
     rotate_logs.ACTION,
     service.ACTION,
+    template.ACTION,
     truncate_open_deleted.ACTION,
     wait_for.ACTION,
     ansible.ACTION,

@@ -62,6 +62,9 @@ EXAMPLES = {
         "{name: shop, state: restarted, start: [shopd], pidfile: /run/shop.pid}",
     ],
     "sync_time": ["{}", "{tool: timesyncd}"],
+    "template": (
+        "{path: /etc/app.conf, content: 'port={{ port }}', vars: {port: 80}, validate: [/bin/true, '%s']}",
+    ),
     "sysctl": ["{key: vm.swappiness, value: 10}"],
     "systemd_reset_failed": ["{unit: shop.service}"],
     "truncate_open_deleted": ["{path: /, exe: /usr/sbin/nginx}"],
