@@ -98,7 +98,8 @@ def measure(plan: Plan) -> Figures:
         sent = [_counter() for _ in range(plan.couriers + plan.desks - 1)]
         mine = sent[: plan.couriers]
         lines = [Counted(one, _line(plan)) for one in mine]
-        loops = [_loop(plan, store, number, line) for number, line in enumerate(lines, 1)]
+        couriers = [_courier(plan, store, number, line) for number, line in enumerate(lines, 1)]
+        loops = [Loop(f"courier-{number}", one.step) for number, one in enumerate(couriers, 1)]
         others = [_neighbour(plan, number, one) for number, one in enumerate(sent[plan.couriers :], 1)]
         for other in others:
             stack.callback(_end, other)
@@ -117,8 +118,9 @@ def measure(plan: Plan) -> Figures:
         _until(lambda: _accepted(store) >= plan.people)
         done_s = time.monotonic() - begun_s
         cpu_s = time.process_time() - cpu_s + sum(tree_cpu_s(other.pid or 0) for other in others)
-        for loop in loops:
+        for loop, courier in zip(loops, couriers, strict=True):
             loop.stop(30)
+            courier.close()
         first_s = min(line.first_s for line in lines if line.first_s) - begun_s
         rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         return Figures(planned_s, first_s, done_s, cpu_s, _server_s(plan) - server_s, rss_mb)
@@ -138,10 +140,9 @@ def _line(plan: Plan) -> Line | None:
     return mail.open_line(mail.Options("127.0.0.1", SENDER, plan.port)) if plan.port else None
 
 
-def _loop(plan: Plan, store: Store, number: int, line: Line, desk: str = "bench") -> Loop:
+def _courier(plan: Plan, store: Store, number: int, line: Line) -> Courier:
     stationery = Stationery("Example Shop", crowd.config().url, SENDER, None, SECRET)
-    of = badge(Path(plan.folder), desk, number)
-    return Loop(of.worker, Courier(store, line, stationery, now_ms, monotonic_s, of).step)
+    return Courier(store, line, stationery, now_ms, monotonic_s, badge(Path(plan.folder), "bench", number))
 
 
 def _neighbour(plan: Plan, number: int, sent: Synchronized[int]) -> mp.process.BaseProcess:

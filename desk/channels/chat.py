@@ -35,9 +35,11 @@ class _Chat:
             import apprise  # noqa: PLC0415
         except ImportError:
             raise NoService("Apprise is not installed; install beforehand[channels]") from None
-        self._service = apprise.Apprise()
-        if not self._service.add(options.address):
+        # One service needs none of the threads that Apprise's own list of services would start.
+        service = apprise.Apprise.instantiate(options.address)
+        if service is None:
             raise NoService("Apprise knows no service of this address; see its list of services")
+        self._service = service
 
     def say(self, message: Message, deadline: Deadline) -> str:
         """Hand one message over, or raise ``Undelivered``; the service's own answer is not known."""

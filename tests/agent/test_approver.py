@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.approver import EVERY_S, Approver
-from model.grant import Grant, genuine
+from model.grant import Grant, genuine, host_key
 from model.labels import Labels
 from remediations.approval import Ask
 from remediations.asked import Ended
@@ -120,7 +120,7 @@ def test_a_word_at_the_desk_reaches_the_host_with_its_seal(tmp_path: Path, journ
             assert changed.wait(20)
             [grant] = approver.answers()
         assert (grant.by, grant.yes) == (EVE, True)
-        assert genuine(grant, KEY)
+        assert genuine(grant, host_key(KEY, grant.host))
 
 
 def test_nobody_is_asked_while_no_question_is_open(journal: Journal) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from desk.audience import Why
 from desk.compose import (
+    NO_MARK,
     STOP_MARK,
+    YES_MARK,
     Facts,
     Trouble,
     compose,
@@ -49,6 +51,7 @@ def test_a_first_notice_says_everything_in_its_order() -> None:
         "We are looking for the cause.",
         "You need to do nothing.",
         "Next news by 04:03 UTC.",
+        f"I am affected: {YES_MARK}\nI am not affected: {NO_MARK}",
         "The current state: http://127.0.0.1:9467/incidents/abc",
         f"You get this message because you use Checkout.\nNo more messages about Checkout: {STOP_MARK}\n",
     ]

@@ -83,7 +83,7 @@ def test_evidence_outlives_a_kill_and_need_not_wait_for_its_alert(desk: Serving)
     assert [one["text"] for one in told(desk)] == [CANARY]
 
 
-def test_evidence_belongs_to_the_episode_in_which_it_was_gathered(desk: Serving) -> None:
+def test_evidence_of_trouble_that_is_back_soon_joins_that_of_before(desk: Serving) -> None:
     desk.post([alert()])
     hand_in(desk, evidence("run-1", "the first time"))
     desk.post([alert(over=True, remedy="fixed")])
@@ -95,9 +95,9 @@ def test_evidence_belongs_to_the_episode_in_which_it_was_gathered(desk: Serving)
     incidents = {
         one["id"]: desk.ask(f"/api/v1/incidents/{one['id']}").json()["evidence"] for one in desk.incidents()
     }
+    # What is back so soon goes on in the same incident, with the evidence of both episodes.
     assert sorted([item["text"] for item in each] for each in incidents.values()) == [
-        ["the first time"],
-        ["the second time"],
+        ["the first time", "the second time"]
     ]
 
 

@@ -115,6 +115,8 @@ def test_one_incident_however_many_desks_hear_of_it(server: Cluster) -> None:
     name = server.schema()
     with ExitStack() as stack:
         stages = [stack.enter_context(stage_on(server.backing(name))) for _ in range(3)]
+        for number, one in enumerate(stages):
+            one.worker = f"desk-{number}"
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda one: one.hear(town.signal(remedy=ACTING)), stages))
             list(pool.map(lambda one: one.deliver(), stages))
