@@ -11,6 +11,15 @@ down_revision = None
 
 def upgrade() -> None:
     """Make them."""
+    _make_agent_and_alert()
+    _make_incident_and_meta()
+    _make_person_and_incident_alert()
+    _make_incident_update_and_opt_out()
+    _make_chunk_and_delivery_log()
+    _make_delivery_retry_and_letter()
+
+
+def _make_agent_and_alert() -> None:
     op.create_table(
         "agent",
         sa.Column("instance", sa.Text(), nullable=False),
@@ -32,6 +41,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("alert_by_end", "alert", ["ends_ms"], unique=False)
+
+
+def _make_incident_and_meta() -> None:
     op.create_table(
         "incident",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -74,6 +86,9 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+
+
+def _make_person_and_incident_alert() -> None:
     op.create_table(
         "person",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -125,6 +140,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("incident", "alert"),
     )
+
+
+def _make_incident_update_and_opt_out() -> None:
     op.create_table(
         "incident_update",
         sa.Column("incident", sa.Integer(), autoincrement=False, nullable=False),
@@ -170,6 +188,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("person", "service"),
     )
+
+
+def _make_chunk_and_delivery_log() -> None:
     op.create_table(
         "chunk",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -212,6 +233,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("notice", "person", "channel"),
     )
+
+
+def _make_delivery_retry_and_letter() -> None:
     op.create_table(
         "delivery_retry",
         sa.Column("notice", sa.Integer(), autoincrement=False, nullable=False),

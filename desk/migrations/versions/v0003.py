@@ -13,6 +13,18 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Make them."""
+    _make_batch()
+    _carry_over()
+    _make_ask_and_evidence()
+    _make_silence_and_ask_grant()
+    _make_ask_link_and_muted()
+    _make_bounces()
+    _make_ledger()
+    _make_correlation()
+    _notices()
+
+
+def _make_batch() -> None:
     op.create_table(
         "batch",
         sa.Column("worker", sa.Text(), nullable=False),
@@ -20,7 +32,9 @@ def upgrade() -> None:
         sa.Column("tries", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("worker"),
     )
-    _carry_over()
+
+
+def _make_ask_and_evidence() -> None:
     op.create_table(
         "ask",
         sa.Column("id", sa.Text(), nullable=False),
@@ -69,6 +83,9 @@ def upgrade() -> None:
     )
     op.create_index("evidence_by_alert", "evidence", ["alert", "started_ms"], unique=False)
     op.create_index("evidence_by_time", "evidence", ["heard_ms"], unique=False)
+
+
+def _make_silence_and_ask_grant() -> None:
     op.create_table(
         "silence",
         sa.Column("id", sa.Text(), nullable=False),
@@ -108,6 +125,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ask", "person"),
     )
     op.create_index("ask_grant_by_host", "ask_grant", ["host", "until_ms"], unique=False)
+
+
+def _make_ask_link_and_muted() -> None:
     op.create_table(
         "ask_link",
         sa.Column("token", sa.Text(), nullable=False),
@@ -135,14 +155,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["alert"], ["alert.key"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("alert"),
     )
-    _make_bounces()
-    _make_ledger()
-    _make_correlation()
-    _notices()
 
 
 def _notices() -> None:
     """Make planned work, letters of no incident, and what is counted to spare people."""
+    _make_maintenance_and_leaflet()
+    _make_leaflet_letter_and_notice_hold()
+    _make_notice_release_and_digest_line()
+
+
+def _make_maintenance_and_leaflet() -> None:
     op.create_table(
         "maintenance",
         sa.Column("id", sa.Text(), nullable=False),
@@ -187,6 +209,9 @@ def _notices() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("leaflet_by_about", "leaflet", ["about"], unique=False)
+
+
+def _make_leaflet_letter_and_notice_hold() -> None:
     op.create_table(
         "leaflet_letter",
         sa.Column("leaflet", sa.Integer(), nullable=False),
@@ -231,6 +256,9 @@ def _notices() -> None:
         ),
         sa.PrimaryKeyConstraint("notice"),
     )
+
+
+def _make_notice_release_and_digest_line() -> None:
     op.create_table(
         "notice_release",
         sa.Column("notice", sa.Integer(), autoincrement=False, nullable=False),
@@ -280,6 +308,10 @@ def _notices() -> None:
 
 
 def _make_correlation() -> None:
+    _make_incident_more_and_service_turn()
+
+
+def _make_incident_more_and_service_turn() -> None:
     op.create_index("incident_by_end", "incident", ["resolved_ms"], unique=False)
     op.create_table(
         "incident_more",
