@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from desk.backing import Backing, on_server
 from desk.database import Database
+from tests.account import account
 from tests.desk.serving import until
 
 
@@ -55,7 +55,7 @@ class Cluster:
     def start(self) -> None:
         argv = [str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-h", ""]
         self.process = subprocess.Popen(
-            argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_account()
+            argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **account()
         )
         until(self._takes, "the server takes connections", 30)
 
@@ -70,7 +70,8 @@ class Cluster:
             [str(self.bin / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "stop"],
             check=True,
             stdout=subprocess.DEVNULL,
-            **_account(),
+            cwd="/",
+            **account(),
         )
         self.process.wait(30)
 
@@ -86,7 +87,9 @@ def cluster() -> Iterator[Cluster]:
     folder.chmod(0o755)
     try:
         argv = [str(found.bin / "initdb"), "-D", str(folder / "data"), "-U", "boss", "-N", "-A", "trust"]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_account())
+        subprocess.run(
+            argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **account()
+        )
         found.start()
         yield found
     finally:
@@ -95,10 +98,3 @@ def cluster() -> Iterator[Cluster]:
             found.process.send_signal(2)
             found.process.wait(30)
         shutil.rmtree(folder)
-
-
-def _account() -> dict[str, Any]:
-    if os.getuid() != 0:
-        return {}
-    entry = pwd.getpwnam("nobody")
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": (), "cwd": "/"}

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.probes.service.servers import account, answers, program, running, until
+from tests.account import account
+from tests.probes.service.servers import answers, program, running, until
 from tests.probes.targets import unused_port
 
 NGINX = """
@@ -77,7 +78,7 @@ def postgres(folder: Path) -> Iterator[int]:
     binaries = max(BIN.glob("*/bin"), key=lambda path: int(path.parent.name))
     data = folder / "data"
     made = [str(binaries / "initdb"), "-D", str(data), "-U", "boss", "-N", "-A", "trust"]
-    subprocess.run(made, check=True, capture_output=True, cwd=folder, timeout=50, **who)  # type: ignore[call-overload]  # the keys of account()
+    subprocess.run(made, check=True, capture_output=True, cwd=folder, timeout=50, **who)
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": folder,

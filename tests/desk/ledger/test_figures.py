@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -111,7 +112,7 @@ def test_every_share_stays_within_its_interval_and_every_class_has_its_incidents
     assert found.coverage.n >= found.proactive_incidents.n
 
 
-def story(**more: object) -> Story:
+def story(**more: Any) -> Story:
     plain = Story(
         incident=1,
         service="a",
@@ -123,7 +124,7 @@ def story(**more: object) -> Story:
         audience=3,
         levels=(Level(2_000, Impact.MAJOR),),
     )
-    return replace(plain, **more)  # type: ignore[arg-type]  # each test names fields of a story
+    return replace(plain, **more)
 
 
 WORD = Word(2_500, 3_000)
@@ -218,7 +219,7 @@ REPAIRED = Repair(True, True, healed_ms=31_000, verified_ms=40_000)
     ],
 )
 def test_a_heal_is_silent_only_if_it_was_proved_before_anybody_noticed(
-    repair: Repair, more: dict[str, object], expected: Healed
+    repair: Repair, more: dict[str, Any], expected: Healed
 ) -> None:
     assert healed(story(repair=repair, **more)) is expected
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from tests.account import account
 from tests.e2e.faults.scene import Scene, acting, shipped
 from tests.e2e.faults.vain import BY_ITSELF, QUICKLY, at_once, left_to_people
 from tests.e2e.installation import Tree
@@ -30,10 +31,6 @@ KEPT: Final = 3  # for superusers, as PostgreSQL has it
 OLD_S: Final = 10  # nobody who has been idle for less is ever ended
 
 
-def account() -> dict[str, object]:
-    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
     """A PostgreSQL at a socket in a folder, with an application's role and one that may only look."""
@@ -43,14 +40,14 @@ def server() -> Iterator[Path]:
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody", "nogroup")
         create = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "boss", "-N", "-A", "trust"]
-        subprocess.run(create, check=True, capture_output=True, cwd="/", timeout=50, **account())  # type: ignore[call-overload]  # the keys of account()
+        subprocess.run(create, check=True, capture_output=True, cwd="/", timeout=50, **account())
         settings = {
             "listen_addresses": "", "fsync": "off", "shared_buffers": "8MB", "max_connections": CONNECTIONS,
             "superuser_reserved_connections": KEPT,
         }  # fmt: skip  # what is usual first
         serve = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(PORT), "-k", str(folder)]
         serve += [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        database = subprocess.Popen(serve, stderr=subprocess.DEVNULL, **account())  # type: ignore[call-overload]  # the keys of account()
+        database = subprocess.Popen(serve, stderr=subprocess.DEVNULL, **account())
         try:
             until(lambda: asked(folder, "select 1").returncode == 0, 40, "PostgreSQL serves")
             roles = "create role shop login; create role watcher login in role pg_monitor"

@@ -6,6 +6,7 @@ import time
 import zlib
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,11 +38,11 @@ PACKED = gzip.compress(b"x" * 99)
 ENDLESS = b"a" * 65536
 
 
-def look(url: str, limit_s: float = 5, **options: object) -> Exchange:
-    return http.look(Options(Url.parse(url), **options), within(limit_s))  # type: ignore[arg-type]  # names are checked at run time
+def look(url: str, limit_s: float = 5, **options: Any) -> Exchange:
+    return http.look(Options(Url.parse(url), **options), within(limit_s))
 
 
-def failure(url: str, limit_s: float = 5, **options: object) -> str:
+def failure(url: str, limit_s: float = 5, **options: Any) -> str:
     return look(url, limit_s, **options).trace.failure
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from model.plugin import Remark
 from model.sample import Sample
@@ -27,18 +27,11 @@ def program(name: str) -> str:
     return found
 
 
-def account() -> dict[str, object]:
-    """Return who a server runs as: those that refuse to be root become nobody."""
-    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-
-
 @contextmanager
-def running(argv: list[str], folder: Path, **how: object) -> Iterator[subprocess.Popen[bytes]]:
+def running(argv: list[str], folder: Path, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in the foreground; its words go to a file in the folder."""
     with (folder / "said").open("ab") as said:
-        server = subprocess.Popen(  # type: ignore[call-overload]  # the keys of account()
-            argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder, **how
-        )
+        server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder, **how)
         try:
             yield server
         finally:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from probes.service import pgwire, postgres
 from probes.service.pg_queries import LOCKS, QUERIES
 from probes.service.postgres import Options
 from probes.service.wire import Refused, Server
+from tests.account import account
 from tests.probes.service.servers import (
-    account,
     answers,
     cut,
     endless,
@@ -112,7 +113,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, good: Certificate) -> Iter
                 shutil.chown(path, "nobody", "nogroup")
         data = folder / "data"
         init = [str(bin_folder / "initdb"), "-D", str(data), "-U", "boss", "-N", "-A", "trust", "-E", "UTF8"]
-        subprocess.run(init, check=True, capture_output=True, cwd=folder, timeout=50, **who)  # type: ignore[call-overload]  # the keys of account()
+        subprocess.run(init, check=True, capture_output=True, cwd=folder, timeout=50, **who)
         settings = {
             "listen_addresses": "127.0.0.1", "unix_socket_directories": folder,
             "hba_file": folder / "hba", "max_connections": 9, "superuser_reserved_connections": 2,
@@ -177,7 +178,7 @@ def test_a_replica_says_so_and_its_primary_sees_it(cluster: Cluster) -> None:
     copy = [str(cluster.bin / "pg_basebackup"), "-h", str(cluster.folder), "-p", str(cluster.port)]
     copy += ["-U", "boss"]
     copy += ["-D", str(cluster.folder / "standby"), "-R", "-c", "fast", "-S", "standby"]
-    subprocess.run(copy, check=True, capture_output=True, cwd=cluster.folder, timeout=50, **account())  # type: ignore[call-overload]  # the keys of account()
+    subprocess.run(copy, check=True, capture_output=True, cwd=cluster.folder, timeout=50, **account())
     port = unused_port()
     replica = replace(cluster.options(), target=Server.parse(f"127.0.0.1:{port}"))
     slot = 'slot_name="standby", slot_type="physical"'
@@ -235,9 +236,9 @@ def test_a_certificate_that_cannot_be_trusted_is_down(cluster: Cluster) -> None:
         ({"databases": ("none",)}, 'database "none" does not exist'),
     ],
 )
-def test_who_is_refused_knows_nothing(cluster: Cluster, change: dict[str, str], sentence: str) -> None:
+def test_who_is_refused_knows_nothing(cluster: Cluster, change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
-        look(replace(cluster.options(), **change))  # type: ignore[arg-type]  # keys of Options
+        look(replace(cluster.options(), **change))
 
 
 def test_a_wrong_password_leaves_the_server_unknown_and_stays_secret(

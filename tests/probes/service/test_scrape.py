@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,11 +38,11 @@ OPEN = b"# TYPE jobs counter\njobs_total 5\n# EOF\n"
 OPENMETRICS = "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def at(url: str, **more: object) -> Options:
-    return replace(Options(Url.parse(url)), **more)  # type: ignore[arg-type]  # keys of Options
+def at(url: str, **more: Any) -> Options:
+    return replace(Options(Url.parse(url)), **more)
 
 
-def scraped(*answers: bytes, **more: object) -> dict[str, float]:
+def scraped(*answers: bytes, **more: Any) -> dict[str, float]:
     with answering(*answers) as target:
         return values(scrape.begin(at(target.url, **more))(within(10)))
 

@@ -21,6 +21,7 @@ from model.step import Host, Result
 from remediations.actions.names import Word
 from remediations.actions.postgres_terminate_idle import ACTION, Options, ServerHost
 from remediations.hand import Hand
+from tests.account import account
 from tests.remediations.actions.planning import planned, read
 from tests.remediations.deeds.done import until
 from tests.remediations.stage import wall_ms
@@ -40,7 +41,7 @@ def server() -> Iterator[Path]:
         run([str(bin_folder / "initdb"), "-D", str(folder / "data"), "-U", "boss", "-N", "-A", "trust"])
         argv = [str(bin_folder / "postgres"), "-D", str(folder / "data"), "-p", str(PORT), "-k", str(folder)]
         argv += ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=8MB"]
-        database = subprocess.Popen(argv, stderr=subprocess.DEVNULL, **account())  # type: ignore[call-overload]  # the keys of account()
+        database = subprocess.Popen(argv, stderr=subprocess.DEVNULL, **account())
         try:
             until(lambda: takes(folder / f".s.PGSQL.{PORT}"))
             until(lambda: asked(folder, "select 1").returncode == 0)
@@ -52,12 +53,8 @@ def server() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def account() -> dict[str, object]:
-    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-
-
 def run(argv: list[str]) -> None:
-    subprocess.run(argv, check=True, capture_output=True, cwd="/", timeout=50, **account())  # type: ignore[call-overload]  # the keys of account()
+    subprocess.run(argv, check=True, capture_output=True, cwd="/", timeout=50, **account())
 
 
 def takes(path: Path) -> bool:

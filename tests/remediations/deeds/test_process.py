@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,10 +93,10 @@ def test_a_check_says_who_would_be_signalled(tmp_path: Path, sleeper: Path) -> N
     ],
 )
 def test_one_that_is_not_as_described_is_left_alone(
-    tmp_path: Path, sleeper: Path, change: dict[str, object]
+    tmp_path: Path, sleeper: Path, change: dict[str, Any]
 ) -> None:
     with running(sleeper, "300", exe=sleeper) as process:
-        result = done(tmp_path, replace(SignalProcess(str(sleeper)), **change))  # type: ignore[arg-type]  # each names its own type
+        result = done(tmp_path, replace(SignalProcess(str(sleeper)), **change))
         assert result.ok
         assert result.output == "no process is as described; nothing was signalled"
         assert process.poll() is None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,10 +76,10 @@ def test_a_request_is_sent_as_it_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_an_answer_that_is_not_as_expected_is_a_failure(
-    tmp_path: Path, path: str, more: dict[str, object], sentence: str
+    tmp_path: Path, path: str, more: dict[str, Any], sentence: str
 ) -> None:
     with shop() as (url, came):
-        result = done(tmp_path, CallHttp("GET", f"{url}/{path}", **more))  # type: ignore[arg-type]  # each names its own type
+        result = done(tmp_path, CallHttp("GET", f"{url}/{path}", **more))
     assert result.reason == sentence
     assert len(came) == 1
 
