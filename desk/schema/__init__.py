@@ -96,7 +96,7 @@ __all__ = [
     "update",
 ]
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 # Which of desk/migrations the tables have been through.
 alembic_version: Final = sa.Table(
