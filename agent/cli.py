@@ -15,7 +15,7 @@ EX_CHANGES: Final = 2
 EX_LINT: Final = 3
 EX_CONFIG: Final = 78
 
-_DAEMONS: Final = {"agent": "agent.start", "run": "agent.supervise", "hand": "agent.hand_command"}
+_DAEMONS: Final = {"agent": "agent.start", "run": "agent.supervise", "hand": "agent.command.hand"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,29 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import (
-    approve_command,
-    audience_command,
-    audit_command,
-    backtest,
-    check,
-    demo,
-    explain_command,
-    init_command,
-    ladder_command,
-    lint,
-    plan,
-    preview_command,
-    privileges_command,
-    probe_command,
-    restrain_command,
-    rule_tests,
-    running,
-    start,
-    supervise,
-)
+from agent import demo, running, start, supervise
+from agent.backtest import command as backtest
+from agent.checking import check, lint, plan, rule_tests
 from agent.cli import EX_CHANGES, EX_FAILED, EX_LINT, EX_OK, EX_USAGE
 from agent.clock import Clock
+from agent.command import approve as approve_command
+from agent.command import audience as audience_command
+from agent.command import audit as audit_command
+from agent.command import explain as explain_command
+from agent.command import init as init_command
+from agent.command import ladder as ladder_command
+from agent.command import preview as preview_command
+from agent.command import privileges as privileges_command
+from agent.command import probe as probe_command
+from agent.command import restrain as restrain_command
 from agent.config import load
 from agent.drill import command as drill_command
 from agent.logs import to_standard_error
@@ -180,7 +172,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    from agent import playbook_tests  # noqa: PLC0415  # costs memory that no agent needs
+    from agent.checking import playbook_tests  # noqa: PLC0415  # costs memory that no agent needs
 
     reports = []
     try:

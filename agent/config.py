@@ -11,15 +11,16 @@ from typing import Any, Final, Literal, TypeVar
 import probes.net
 import remediations.playbooks
 import rules.packs
-from agent import files, warm_up
-from agent.bundle import BUNDLE_NAME, HostBundle
+from agent import files
 from agent.drill.objective import USUAL as USUAL_DRILL
 from agent.drill.objective import Objective
-from agent.freeze import Freeze
-from agent.modules import told
-from agent.ping_config import NO_OTHER_PINGS, Pings
-from agent.unusual import USUAL, UnusualTerms
-from agent.warm_up import WarmUp
+from agent.healing import warm_up
+from agent.healing.freeze import Freeze
+from agent.healing.warm_up import WarmUp
+from agent.pings.config import NO_OTHER_PINGS, Pings
+from agent.sight.bundle import BUNDLE_NAME, HostBundle
+from agent.sight.modules import told
+from agent.sight.unusual import USUAL, UnusualTerms
 from model.address import Listen, WebAddress
 from model.decode import MISSING, Decoder, Missing, nearest
 from model.duration import Duration, seconds

@@ -14,38 +14,41 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from agent import explain, healing_metrics, own, report
-from agent.approvals import people
+from agent import own
+from agent.api import report
+from agent.api.endpoint import Endpoint
+from agent.api.parameters import Unanswered
+from agent.api.probe_api import ProbeApi
+from agent.api.probe_api import Terms as ProbeTerms
+from agent.api.routes import Sources, routes
+from agent.approval.approvals import people
 from agent.clock import Clock, since_boot_ms
 from agent.config import Installation
-from agent.doubt import Doubts
-from agent.effect import Effects, Target
-from agent.endpoint import Endpoint
-from agent.errands import Errands
-from agent.evidence import Sender
-from agent.explain_scene import of_agent
-from agent.fleet import Fleet
-from agent.heartbeat_memory import HeartbeatMemory
-from agent.heartbeats import Heartbeats
-from agent.lessee import Lessee
+from agent.desks.errands import Errands
+from agent.desks.evidence import Sender
+from agent.desks.lessee import Lessee
+from agent.desks.outbox import Outbox
+from agent.desks.posting import Terms
+from agent.explain import explain
+from agent.explain.scene import of_agent
+from agent.healing import metrics as healing_metrics
+from agent.healing.effect import Effects, Target
+from agent.healing.fleet import Fleet
+from agent.healing.restraints import Restraints, worse
 from agent.memory import Memory
 from agent.notify import Notify
-from agent.outbox import Outbox
-from agent.outlook import Outlook
 from agent.pace import Pace
-from agent.parameters import Unanswered
-from agent.ping_config import PingListen
-from agent.pool import Pool
-from agent.posting import Terms
-from agent.probe_api import ProbeApi
-from agent.probe_api import Terms as ProbeTerms
-from agent.restraints import Restraints, worse
-from agent.routes import Sources, routes
-from agent.senses import Senses, target_of
+from agent.pings.config import PingListen
+from agent.pings.heartbeats import Heartbeats
+from agent.pings.memory import HeartbeatMemory
+from agent.sight.doubt import Doubts
+from agent.sight.outlook import Outlook
+from agent.sight.pool import Pool
+from agent.sight.senses import Senses, target_of
+from agent.sight.talks import Talks
+from agent.sight.watch import Watches
 from agent.state import StateDirectory
-from agent.talks import Talks
 from agent.walk import Walk
-from agent.watch import Watches
 from model.labels import Labels
 from model.matcher import Matchers
 from model.misfit import Problem, Rejected

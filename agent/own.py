@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent import doubt, exhaustion, healing_metrics, unusual
+from agent.healing import metrics as healing_metrics
+from agent.sight import doubt, exhaustion, unusual
 from model.sample import Metric
 
 MISSED: Final = Metric(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.approval_key import NoKey, key_file, made_key
+from agent.approval.key import NoKey, key_file, made_key
 from agent.logs import to_standard_error
 from agent.state import DEFAULTS, here
 

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from agent import posting
 from agent.config import Installation, ProbeEntry
-from agent.doubt import Doubts
-from agent.effect import Effects, Target
+from agent.desks import posting
+from agent.desks.outbox import Outbox
+from agent.desks.posting import Said, Terms
+from agent.desks.wire import Posting
+from agent.healing.effect import Effects, Target
 from agent.memory import Memory, MemoryLost
-from agent.outbox import Outbox
 from agent.pace import Pace
-from agent.posting import Said, Terms
-from agent.remarks import Remarks
-from agent.senses import Reading
-from agent.wire import Posting
+from agent.sight.doubt import Doubts
+from agent.sight.remarks import Remarks
+from agent.sight.senses import Reading
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import own
-from agent.bundle import HostBundle
 from agent.config import AgentConfig
-from agent.senses import COUNT, TOOK, UP
+from agent.sight.bundle import HostBundle
+from agent.sight.senses import COUNT, TOOK, UP
 from desk.catalogue_file import CatalogueFile
 from desk.config import Config
 from model.decode import Raw

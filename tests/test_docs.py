@@ -13,7 +13,7 @@ import pytest
 
 from agent import commands as command_line
 from agent import config as agent_config
-from agent import lint
+from agent.checking import lint
 from agent.config import AgentConfig
 from desk.catalogue_file import CatalogueFile, joined
 from desk.config import Config

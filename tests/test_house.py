@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from agent import hand_command
+from agent.command import hand as hand_command
 from tests import conftest
 from tests.test_tidy import ROOMS, ROOT, modules, read
 

@@ -22,7 +22,7 @@ VAGUE_NAMES: Final = ("utils", "util", "common", "helpers", "helper", "manager",
 # The loops of agent and desk log what nobody expected and go on; a worker hands it to the loop.
 # The loops that outlive a bug, and those who run what others wrote and pass on whatever it raises.
 CATCH_ALLS: Final = (
-    "agent/daemon.py", "agent/pool.py", "agent/talks.py", "desk/app.py", "probes/net/blocking.py",
+    "agent/daemon.py", "agent/sight/pool.py", "agent/sight/talks.py", "desk/app.py", "probes/net/blocking.py",
 )  # fmt: skip
 
 # A letter in brackets keeps each pattern from finding itself here.

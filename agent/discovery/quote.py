@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from agent.plan import printable
+from agent.checking.plan import printable
 
 Value = str | int | bool | tuple["Value", ...] | Mapping[str, "Value"]
 """What can stand in a configuration."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from agent.bundle import BUNDLE_NAME
 from agent.discovery import shipped as fitting
 from agent.discovery.finding import Findings
 from agent.discovery.groups import groups
@@ -19,6 +18,7 @@ from agent.discovery.shipped import Shipped
 from agent.discovery.standing import LOGS
 from agent.discovery.suggestion import Item, Suggestion, judged
 from agent.discovery.within import within
+from agent.sight.bundle import BUNDLE_NAME
 from probes import BY_NAME
 from probes.host.textfile import Options as TextfileOptions
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from agent.bundle import BUNDLE_NAME
 from agent.config import ProbeEntries, ProbeEntry
 from agent.discovery.finding import Unseen
 from agent.discovery.quote import Value, block
+from agent.sight.bundle import BUNDLE_NAME
 from model.decode import MISSING, Decoder
 from model.misfit import Rejected
 from model.yaml_tree import read_tree

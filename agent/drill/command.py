@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, TextIO
 
+from agent.checking.plan import printable
 from agent.cli import EX_FAILED, EX_OK, EX_USAGE
 from agent.clock import Clock
 from agent.config import AgentConfig, load
@@ -24,7 +25,6 @@ from agent.drill.issue import NotIssued
 from agent.drill.play import Drill, Stopped
 from agent.drill.unit import NoUnit
 from agent.loopback import InVain
-from agent.plan import printable
 from agent.state import inner
 from model.duration import Duration
 from model.misfit import Misfit, Rejected

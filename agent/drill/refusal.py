@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.config import AgentConfig
-from agent.freeze import frozen
+from agent.healing.freeze import frozen
 from agent.loopback import get
 from agent.running import Active, Agent, Unheard, remembered
 from agent.state import inner, switch_files

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agent.checking.plan import printable
 from agent.drill.installed import Standing
 from agent.drill.objective import Link, Times
-from agent.plan import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from agent.approval_key import key_file
+from agent.approval.key import key_file
 from agent.cli import EX_CONFIG, EX_OK
 from agent.demo import Stage
 from agent.loopback import free_ports

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent import explain
-from agent.explain_healing import EVIDENCE_CHARACTERS_MAX, Healing, Story
-from agent.explain_text import text as explained
-from agent.exposition import exposition
-from agent.remarks import REMARK_BYTES_MAX, Remarks
-from agent.wire import Posting
+from agent.api.exposition import exposition
+from agent.desks.wire import Posting
+from agent.explain import explain
+from agent.explain.healing import EVIDENCE_CHARACTERS_MAX, Healing, Story
+from agent.explain.text import text as explained
+from agent.sight.remarks import REMARK_BYTES_MAX, Remarks
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Outcome, Remedy

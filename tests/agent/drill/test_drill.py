@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent.audit_command import read
+from agent.command.audit import read
 from agent.drill import leftovers
 from agent.drill.faults import place_of
 from remediations.audit import first_break

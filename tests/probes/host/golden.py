@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.bundle import HostBundle
+from agent.sight.bundle import HostBundle
 from model.labels import Labels
 from model.plugin import AnyProbe
 from model.sample import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.bundle import HostBundle
+from agent.sight.bundle import HostBundle
 from model.plugin import AnyProbe
 from probes.host.roots import Tree
 from tests.probes.host.exporter import plant

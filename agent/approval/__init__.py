@@ -1,0 +1,1 @@
+"""What people may be asked on this host, and the sealed answers that they gave."""

@@ -1,0 +1,1 @@
+"""What rules would have done, healed and said over recorded samples."""

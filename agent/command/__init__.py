@@ -1,0 +1,1 @@
+"""Commands that people type, a module each; ``agent.commands`` parses their words."""
