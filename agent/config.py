@@ -32,7 +32,7 @@ from probes import PROBES
 from probes.net.modules import DEFAULT as DEFAULT_MODULES
 from probes.net.modules import Module, load_modules
 from probes.net.networks import METADATA, Network
-from remediations.playbook import Playbook, load_playbook
+from remediations.writing.playbook import Playbook, load_playbook
 from rules.file import RuleFile, compiled_for, load_rules
 from rules.promql import Compat, Query, compile_query
 

@@ -54,18 +54,18 @@ from model.matcher import Matchers
 from model.misfit import Problem, Rejected
 from model.plugin import Deadline, FileChange
 from model.sample import Sample
+from remediations.apart.client import RemoteHand
 from remediations.hand import Hand
-from remediations.hand_client import RemoteHand
 from remediations.healer import Healer
 from remediations.host import this_host
-from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
+from remediations.running.journal import Journal
 from remediations.surroundings import Surroundings
-from rules.dead import DeadSelectors
 from rules.judge import Judge
-from rules.store import Store
-from rules.store_log import StoreLog
-from rules.template_value import Setting
+from rules.lint.dead import DeadSelectors
+from rules.store.log import StoreLog
+from rules.store.store import Store
+from rules.template.value import Setting
 
 TURN_MAX_S: Final = 1.0
 ASK_S: Final = 5.0

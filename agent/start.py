@@ -16,7 +16,7 @@ from agent.logs import to_standard_error
 from agent.memory import Newer
 from agent.state import DEFAULTS, StateDirectory, Taken, here
 from model.misfit import Rejected
-from remediations.journal import JournalLost
+from remediations.running.journal import JournalLost
 
 
 def main(words: Sequence[str]) -> int:

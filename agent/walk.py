@@ -24,10 +24,10 @@ from model.labels import Labels
 from model.outcome import Healing
 from model.sample import Sample
 from remediations.healer import Healer
-from rules.dead import DeadSelectors
 from rules.judge import Judge
 from rules.lifecycle import Transition
-from rules.store import PART, Store
+from rules.lint.dead import DeadSelectors
+from rules.store.store import PART, Store
 
 REMEMBER_EVERY_MS: Final = 10_000
 SAY_EVERY_MS: Final = 5_000

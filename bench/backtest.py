@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.host_series import SERIES, rule_file, write_log
 from rules.backtest import Recording, Replay, Span, run
 from rules.file import load_rules
-from rules.store_log import segments
+from rules.store.log import segments
 
 HOUR_MS = 3_600_000
 LOOK_BACK_MS = 6 * HOUR_MS

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from model.labels import NAME, Labels
-from rules.store import Row
-from rules.store_log import StoreLog
+from rules.store.log import StoreLog
+from rules.store.store import Row
 
 SERIES: Final = 1265
 STEP_MS: Final = 15_000

@@ -29,7 +29,7 @@ from model.sample import Sample
 from rules.file import load_rules
 from rules.judge import Judge
 from rules.promql import compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.e2e.patience import pause, until
 from tests.e2e.ports import LOOPBACK, Port
 

@@ -26,7 +26,7 @@ from model.plugin import AnyAction, AnyProbe, Probe
 from model.sample import Metric
 from probes import PROBES
 from remediations.actions import ACTIONS
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from rules import packs
 from rules.file import AlertingRule, RuleFile, load_rules
 

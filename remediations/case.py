@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from model.alert import Alert, AlertState
 from model.outcome import Outcome, Remedy
-from remediations.approval import Ask
-from remediations.asked import Asked
-from remediations.playbook import Playbook
-from remediations.run import NO_HELP, Carried, Run, Stage
-from remediations.verify import turns_ms
+from remediations.asking.approval import Ask
+from remediations.asking.asked import Asked
+from remediations.running.run import NO_HELP, Carried, Run, Stage
+from remediations.running.verify import turns_ms
+from remediations.writing.playbook import Playbook
 
 RECURRENCE_MS = 3_600_000
 ASK_FIRST_MS = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from remediations.asked import Asked, Ended
-from remediations.playbook import Playbook
+from remediations.asking.asked import Asked, Ended
 from remediations.question import Refused
+from remediations.writing.playbook import Playbook
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from model.outcome import Outcome
 from remediations.attempt import Attempt
 from remediations.breaker import Breaker, replayed
 from remediations.guards import around, pace, past, seeing, wills
-from remediations.playbook import Playbook
 from remediations.question import Allowed, Facts, Question, Refused
+from remediations.writing.playbook import Playbook
 
 GUARDS: Final[Mapping[str, Callable[[Question], Refused | None]]] = {
     "firing": seeing.firing,

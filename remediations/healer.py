@@ -20,29 +20,29 @@ from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy
 from model.plugin import Unplannable
 from remediations import guard, hearing, telling
-from remediations import run as runs
-from remediations.approval import Ask, Stands, shown
-from remediations.asked import Ended
-from remediations.asking import Asking
+from remediations.asking.approval import Ask, Stands, shown
+from remediations.asking.asked import Ended
+from remediations.asking.asking import Asking
+from remediations.asking.inquiry import Inquiry
 from remediations.attempt import Attempt
 from remediations.breaker import State
-from remediations.carrying import Asks, Errand, Hands, Nobody, Undone, carry, given, undo
 from remediations.case import ASK_FIRST_MS, RECURRENCE_MS, Case
 from remediations.choice import asked_once, choice
-from remediations.crew import Crew, Threads
-from remediations.halt import Halt
 from remediations.hearing import NOTHING_HEARD, Heard
-from remediations.inquiry import Inquiry
-from remediations.journal import Journal, JournalLost
-from remediations.playbook import Mode, Playbook, answering
+from remediations.ladder.rungs import Rungs
+from remediations.ladder.shadows import Shadows
 from remediations.question import SOON_MS, Facts, Refused
-from remediations.recovery import carried_before, taken_up
-from remediations.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
-from remediations.rungs import Rungs
-from remediations.shadows import Shadows
+from remediations.running import run as runs
+from remediations.running.carrying import Asks, Errand, Hands, Nobody, Undone, carry, given, undo
+from remediations.running.crew import Crew, Threads
+from remediations.running.halt import Halt
+from remediations.running.journal import Journal, JournalLost
+from remediations.running.recovery import carried_before, taken_up
+from remediations.running.run import REASON_CHARACTERS_MAX, Carried, Run, Stage
+from remediations.running.verify import judged
 from remediations.surroundings import Surroundings
 from remediations.tally import Tally
-from remediations.verify import judged
+from remediations.writing.playbook import Mode, Playbook, answering
 
 HISTORY_MS: Final = 7 * 24 * 3_600_000
 KEPT_MS: Final = 90 * 24 * 3_600_000

@@ -8,11 +8,11 @@ from typing import Final
 
 from model.alert import Alert, AlertState
 from model.step import HumanAct
-from remediations.carrying import CarriesOut, ask
 from remediations.case import Case
-from remediations.playbook import Never, Playbook
 from remediations.question import Facts
+from remediations.running.carrying import CarriesOut, ask
 from remediations.surroundings import Surroundings
+from remediations.writing.playbook import Never, Playbook
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from model.alert import Alert
 from model.step import HumanAct
 from remediations.attempt import Attempt
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 
 SOON_MS: Final = 1_000
 LATER_MS: Final = 15_000

@@ -9,8 +9,8 @@ from model.alert import Alert
 from model.grant import Grant
 from model.labels import Labels
 from model.step import Host, HumanAct
-from remediations.playbook import Playbook
 from remediations.question import Sight
+from remediations.writing.playbook import Playbook
 
 
 def _no_pauses() -> Mapping[str, str]:

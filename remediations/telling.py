@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from model.outcome import Healing, Outcome, Remedy
-from remediations import run as runs
-from remediations.approval import people
+from remediations.asking.approval import people
 from remediations.case import Case
-from remediations.playbook import Otherwise, Playbook
 from remediations.question import Refused, clock
-from remediations.run import REASON_CHARACTERS_MAX, Run
+from remediations.running import run as runs
+from remediations.running.run import REASON_CHARACTERS_MAX, Run
+from remediations.writing.playbook import Otherwise, Playbook
 
 PASSING_MAX_MS: Final = 5 * 60_000
 

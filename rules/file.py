@@ -19,8 +19,8 @@ from model.yaml_tree import Limits, Node, Scalar, Sequence, read_tree
 from rules.promql import Query, compile_query, syntax
 from rules.promql.check import KIND_WORDS
 from rules.promql.dialect import Compat
-from rules.template import Template
-from rules.template_value import View
+from rules.template.template import Template
+from rules.template.value import View
 
 # The largest public collections have about 1 MB and some thousand rules in a file.
 LIMITS: Final = Limits(file_bytes_max=4 << 20, nodes_max=200_000, aliases_max=1000, merge_keys=True)

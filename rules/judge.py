@@ -17,8 +17,8 @@ from rules.lifecycle import RESOLVED_KEPT_MS, Sight, Transition
 from rules.promql import QueryError
 from rules.reach import Reach
 from rules.restore import belongs, restored
-from rules.store import Store
-from rules.template_value import ALONE, Setting
+from rules.store.store import Store
+from rules.template.value import ALONE, Setting
 from rules.unseen import Unseen
 
 # A restored alert that nothing speaks of any more, say of a probe that was removed, is judged after this.

@@ -16,8 +16,8 @@ from rules.file import AlertingRule, Group, RecordingRule, Rule
 from rules.lifecycle import Alerts, Evaluation, Sight, Transition
 from rules.promql import Point, QueryError, compile_query
 from rules.reach import ALERTS, ALERTS_FOR_STATE
-from rules.store import Store
-from rules.template_value import ALONE, Found, Setting, View, WrongValue
+from rules.store.store import Store
+from rules.template.value import ALONE, Found, Setting, View, WrongValue
 
 Health = Literal["unknown", "ok", "err"]
 

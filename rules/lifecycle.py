@@ -15,7 +15,7 @@ from typing import Final
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from rules.file import AlertingRule
-from rules.template_value import View
+from rules.template.value import View
 
 RESOLVED_KEPT_MS: Final = 15 * 60_000
 

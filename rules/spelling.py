@@ -23,7 +23,7 @@ from rules.promql.syntax import (
     VectorSelector,
     bare,
 )
-from rules.store import Selector
+from rules.store.store import Selector
 
 _PLAIN: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import hypothesis
 import pytest
 
 # Tools installed beside this Python are found, and sbin, which an ordinary user's PATH lacks.
@@ -28,6 +29,10 @@ SEARCH_PATH: Final = os.pathsep.join(
 )
 THREAD_GRACE_S: Final = 3.0
 _UNSEEN: Final = "needs "
+
+# How long an example takes is no finding on a machine that others use as well.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 class BeyondThisMachine(RuntimeError):

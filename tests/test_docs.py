@@ -22,14 +22,14 @@ from docs import generate
 from model.decode import decode
 from model.misfit import Rejected
 from probes import PROBES
-from remediations import task
 from remediations.actions import ACTIONS
-from remediations.playbook import Playbook, load_playbook
 from remediations.trials.file import Trials, load_trials
+from remediations.writing import task
+from remediations.writing.playbook import Playbook, load_playbook
 from rules.file import compiled_for, load_rules
-from rules.template_functions import FUNCTIONS
-from rules.unit_test_file import Suite, load_suite
-from rules.unit_test_run import play
+from rules.template.functions import FUNCTIONS
+from rules.unit_test.file import Suite, load_suite
+from rules.unit_test.run import play
 from tests.test_tidy import ROOT, modules, named, read, tracked_files
 
 PAGES: Final = [named(path) for path in tracked_files() if path.suffix == ".md"]

@@ -21,7 +21,7 @@ from model.labels import Labels
 from rules.promql import Query, QueryError
 from rules.promql.lexer import tokens
 from rules.promql.syntax import MatrixSelector, bare
-from rules.store import Store
+from rules.store.store import Store
 
 SLICE_S: Final = 0.02
 MOMENT_S: Final = 0.08

@@ -15,7 +15,7 @@ from model.misfit import Misfit
 from rules.promql import Query, compile_query
 from rules.promql.check import KIND_WORDS
 from rules.promql.syntax import VectorSelector
-from rules.store import Selector
+from rules.store.store import Selector
 
 ErrorType = Literal["bad_data", "execution", "timeout", "unavailable", "not_found", "internal"]
 

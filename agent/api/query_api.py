@@ -19,7 +19,7 @@ from model.labels import Labels
 from model.sample import Metric
 from rules.promql import Query
 from rules.promql.syntax import Text, bare
-from rules.store import Selector, Store
+from rules.store.store import Selector, Store
 
 SERIES_MAX: Final = 10_000
 SPEAKS: Final = "3.5.0"

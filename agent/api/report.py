@@ -16,7 +16,7 @@ from agent.sight.pool import Pool
 from agent.sight.senses import COUNT, TOOK, UP, Senses
 from agent.walk import Walk
 from model.sample import Metric, Sample
-from remediations.run import Run
+from remediations.running.run import Run
 from rules.file import RecordingRule
 from rules.judge import GroupStatus
 from rules.reach import ALERTS, ALERTS_FOR_STATE

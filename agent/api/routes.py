@@ -19,10 +19,10 @@ from agent.pings.heartbeats import Heartbeats
 from model.matcher import Matchers
 from model.misfit import Misfit, Problem
 from model.sample import Metric
-from remediations.journal import Journal
-from remediations.ladder import Rung
+from remediations.ladder.ladder import Rung
+from remediations.running.journal import Journal
 from rules.judge import Judge
-from rules.store import Store
+from rules.store.store import Store
 
 Ask = Callable[[Callable[[], Any]], Any]
 

@@ -18,7 +18,7 @@ from model.labels import Labels
 from rules.file import AlertingRule
 from rules.judge import GroupStatus
 from rules.judged import RuleStatus
-from rules.store import Selector
+from rules.store.store import Selector
 
 _TYPES: Final = {"alert": True, "record": False}
 _STATES: Final = ("firing", "pending", "inactive")

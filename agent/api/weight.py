@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from rules.promql.syntax import Call, MatrixSelector, Node, Subquery, VectorSelector, children
-from rules.store import Selector, Store
+from rules.store.store import Selector, Store
 
 # Measured at 1,200 and 12,000 series on one slow core, label sets not yet known; each rounded up.
 US_TO_SELECT: Final = 5.0

@@ -16,7 +16,7 @@ from typing import Final
 from agent.approval.key import NoKey, key_file, made_key, read_key
 from agent.state import StateDirectory
 from model.grant import Grant, genuine
-from remediations.asked import grant_of, word
+from remediations.asking.asked import grant_of, word
 from remediations.mark import Unread, read
 from remediations.surroundings import People
 

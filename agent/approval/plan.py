@@ -9,9 +9,9 @@ from agent.config import load
 from model.misfit import Rejected
 from model.plugin import Unplannable
 from model.step import Host
-from remediations.approval import Ask, digest, digest_at, shown
-from remediations.gates import gates
-from remediations.playbook import Playbook
+from remediations.asking.approval import Ask, digest, digest_at, shown
+from remediations.writing.gates import gates
+from remediations.writing.playbook import Playbook
 
 
 class Unlike(Exception):

@@ -26,7 +26,7 @@ from agent.healing.freeze import Freeze, frozen
 from model.address import WebAddress
 from model.duration import Duration, seconds
 from model.misfit import Misfit, Problem, Rejected
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from rules.backtest import (
     Incident,
     NoSamples,
@@ -43,7 +43,7 @@ from rules.backtest import (
 from rules.backtest.expected import FILE_BYTES_MAX
 from rules.file import LIMITS, RuleFile, load_rules
 from rules.reach import ANY
-from rules.store_log import segments
+from rules.store.log import segments
 
 INTERVAL: Final = seconds(15)
 

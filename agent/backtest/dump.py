@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from model.labels import NAME, Labels
 from model.misfit import Place, Problem, Rejected
 from rules.backtest import Page, Sheet
-from rules.store import PART
+from rules.store.store import PART
 
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000

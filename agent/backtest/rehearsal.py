@@ -16,8 +16,8 @@ from remediations.attempt import Attempt
 from remediations.choice import choice
 from remediations.guard import decide
 from remediations.healer import HISTORY_MS
-from remediations.playbook import Mode, Playbook, answering
 from remediations.question import Facts, Refused
+from remediations.writing.playbook import Mode, Playbook, answering
 from rules.backtest import Episode
 
 ASKS_MAX: Final = 50

@@ -12,7 +12,7 @@ import requests
 
 from model.labels import Labels
 from rules.backtest import Page, Sheet
-from rules.store import PART
+from rules.store.store import PART
 
 TIMEOUT_S: Final = 60.0
 ANSWER_BYTES_MAX: Final = 64 << 20

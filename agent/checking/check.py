@@ -13,10 +13,10 @@ from agent.checking.lint import lint_installation, lint_rules
 from agent.config import load
 from model.misfit import Place, Problem, Rejected
 from model.yaml_tree import Limits, Mapping, read_tree
-from remediations.playbook import load_playbook
+from remediations.writing.playbook import load_playbook
 from rules.file import load_rules
-from rules.lint import Finding
-from rules.unit_test_file import load_suite
+from rules.lint.lint import Finding
+from rules.unit_test.file import load_suite
 
 _SUFFIXES: Final = (".yml", ".yaml")
 # Enough to tell what a file is; whoever knows it then reads it by limits of their own.

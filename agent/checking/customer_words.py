@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from rules.file import AlertingRule, RuleFile
-from rules.lint import Finding
+from rules.lint.lint import Finding
 
 GROUP: Final = "beforehand.texts"
 

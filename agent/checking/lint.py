@@ -14,9 +14,9 @@ from agent.config import Installation
 from model.duration import Duration
 from model.matcher import Matcher
 from model.misfit import Misfit
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from rules.file import AlertingRule, RecordingRule, Rule, RuleFile
-from rules.lint import FILE_LINTS, Finding, lint_file
+from rules.lint.lint import FILE_LINTS, Finding, lint_file
 from rules.reach import ALERTS, ALERTS_FOR_STATE
 
 METRICS: Final = "unknown-metrics"

@@ -16,7 +16,7 @@ from rules.file import AlertingRule, Group, Rule
 from rules.lifecycle import identity
 from rules.promql import Point
 from rules.restore import belongs
-from rules.template_value import View
+from rules.template.value import View
 
 Ask = Callable[[str], tuple[Point, ...]]
 Sign = Literal["+", "-", "~", "!"]

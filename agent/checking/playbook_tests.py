@@ -10,10 +10,10 @@ from agent import files
 from agent.checking.rule_tests import Outcome, Report, Wish
 from model.misfit import Rejected
 from model.yaml_tree import FILE_BYTES_MAX, Mapping, read_tree
-from remediations.playbook import Playbook, load_playbook, together
 from remediations.trials.file import KEY, LIMITS, Trials, bound, load_trials
 from remediations.trials.judge import failures
 from remediations.trials.play import Played, play
+from remediations.writing.playbook import Playbook, load_playbook, together
 
 
 def holds(path: Path) -> bool:

@@ -15,10 +15,10 @@ from model.misfit import Rejected
 from model.regex import Regex, compiled
 from rules.file import LIMITS, RuleFile, compiled_for, load_rules
 from rules.promql.dialect import Compat
-from rules.unit_test_diff import told
-from rules.unit_test_file import LIMITS as SUITE_LIMITS
-from rules.unit_test_file import Suite, load_suite
-from rules.unit_test_run import Played, dump, play
+from rules.unit_test.diff import told
+from rules.unit_test.file import LIMITS as SUITE_LIMITS
+from rules.unit_test.file import Suite, load_suite
+from rules.unit_test.run import Played, dump, play
 
 _CONTROLS: Final = (*range(9), *range(11, 32), *range(127, 160))
 _UNPRINTABLE: Final = {code: f"\\x{code:02x}" for code in _CONTROLS}

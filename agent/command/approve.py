@@ -21,10 +21,10 @@ from agent.command.restrain import who
 from agent.state import approvals_folder, inner
 from model.grant import Grant, genuine, sealed
 from model.step import Host
-from remediations.approval import Ask, people, person
-from remediations.asked import Asked
+from remediations.asking.approval import Ask, people, person
+from remediations.asking.asked import Asked
 from remediations.host import this_host
-from remediations.journal import Journal, JournalLost
+from remediations.running.journal import Journal, JournalLost
 
 SHORTEST: Final = 6
 """So many characters of an ask's id are enough, where they mean one."""

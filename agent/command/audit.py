@@ -13,7 +13,7 @@ from typing import TextIO
 
 from agent.checking.plan import printable
 from agent.cli import EX_FAILED, EX_OK
-from remediations.audit import Entry, digest, first_break
+from remediations.running.audit import Entry, digest, first_break
 
 
 def add_options(parser: argparse.ArgumentParser, state: Path) -> None:

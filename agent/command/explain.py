@@ -19,7 +19,7 @@ from model.address import WebAddress
 from model.matcher import Matchers
 from model.misfit import Misfit, Rejected
 from model.plugin import Deadline
-from remediations.journal import JournalLost
+from remediations.running.journal import JournalLost
 from rules.backtest import NoSamples
 
 URL: Final = "http://127.0.0.1:9465"

@@ -31,16 +31,16 @@ from model.decode import MISSING, Decoder
 from model.grant import key_of
 from model.misfit import Misfit, Place, Problem, Rejected
 from model.yaml_tree import FILE_BYTES_MAX, Mapping, Node, read_tree
-from remediations.allowed import Allowed, compiled
-from remediations.approval import people
-from remediations.consent import Identity
+from remediations.apart.allowed import Allowed, compiled
+from remediations.apart.book import HandBook
+from remediations.apart.server import HandServer, Surroundings, listening
+from remediations.apart.trusted import read_secret, read_trusted
+from remediations.asking.approval import people
+from remediations.asking.consent import Identity
 from remediations.hand import Hand
-from remediations.hand_book import HandBook
-from remediations.hand_server import HandServer, Surroundings, listening
 from remediations.host import this_host
 from remediations.kill_switch import KillSwitch
-from remediations.playbook import Playbook, load_playbook, together
-from remediations.trusted import read_secret, read_trusted
+from remediations.writing.playbook import Playbook, load_playbook, together
 
 CONFIG: Final = Path("/etc/beforehand/agent.yaml")
 SOCKET: Final = Path("/run/beforehand/hand.sock")

@@ -18,8 +18,8 @@ from agent.healing import ladder_report
 from agent.state import inner
 from model.misfit import Rejected
 from remediations.host import this_host
-from remediations.journal import Journal, JournalLost
-from remediations.rungs import every_rung
+from remediations.ladder.rungs import every_rung
+from remediations.running.journal import Journal, JournalLost
 
 SHOWN_MAX: Final = 10
 

@@ -25,12 +25,12 @@ from model.plugin import Unplannable
 from model.step import Host, Result, Risk, Step
 from model.yaml_tree import FILE_BYTES_MAX
 from remediations.actions.speech import is_speech
-from remediations.carrying import CarriesOut
 from remediations.hand import Hand
 from remediations.host import this_host
-from remediations.journal import JournalLost
-from remediations.playbook import Playbook, load_playbook
-from remediations.task import Task
+from remediations.running.carrying import CarriesOut
+from remediations.running.journal import JournalLost
+from remediations.writing.playbook import Playbook, load_playbook
+from remediations.writing.task import Task
 
 RUN: Final = "preview"
 SHOWN_CHARACTERS_MAX: Final = 300

@@ -10,10 +10,10 @@ from agent.cli import EX_CONFIG, EX_OK
 from agent.command.hand import USER
 from agent.config import load
 from model.misfit import Rejected
-from remediations.allowed import compiled
+from remediations.apart.allowed import compiled
+from remediations.apart.privileges import privileges
+from remediations.apart.privileges_text import FORMATS
 from remediations.host import this_host
-from remediations.privileges import privileges
-from remediations.privileges_text import FORMATS
 
 
 def add_options(parser: argparse.ArgumentParser, config: Path) -> None:

@@ -15,7 +15,7 @@ from model.duration import Duration
 from model.misfit import Misfit
 from remediations.hold import USUAL, Holds, lasting
 from remediations.mark import write
-from remediations.playbook import Name
+from remediations.writing.playbook import Name
 
 
 def add_commands(commands: Any, state: Path) -> None:

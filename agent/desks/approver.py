@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from agent.desks.link import Link, Lost
 from model.grant import Grant
-from remediations.asked import grant_from
-from remediations.journal import Journal, JournalLost
+from remediations.asking.asked import grant_from
+from remediations.running.journal import Journal, JournalLost
 
 EVERY_S: Final = 2.0
 TIMEOUT_S: Final = 5.0

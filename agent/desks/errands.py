@@ -9,7 +9,7 @@ from agent.desks.evidence import Evidence, Sender
 from agent.notebook import Notebook
 from agent.state import StateDirectory
 from model.grant import Grant
-from remediations.journal import Journal
+from remediations.running.journal import Journal
 
 
 class Errands:

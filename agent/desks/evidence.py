@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from agent.desks.link import Link, Lost
 from agent.notebook import Notebook
-from remediations.gathered import Piece, gathered
-from remediations.journal import Journal, JournalLost
-from remediations.run import Run, Stage
+from remediations.running.gathered import Piece, gathered
+from remediations.running.journal import Journal, JournalLost
+from remediations.running.run import Run, Stage
 
 KEPT_MS: Final = 7 * 24 * 3_600_000
 TIMEOUT_S: Final = 5.0

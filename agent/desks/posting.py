@@ -9,7 +9,7 @@ from agent.desks.wire import RESOLVED_RESENT_MS, Posting
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Remedy
-from remediations.approval import Ask
+from remediations.asking.approval import Ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agent.config import ProbeEntry
 from agent.discovery.finding import Findings
 from agent.discovery.suggestion import Word
 from remediations.actions import command, container, mount, release_open_deleted, service
-from remediations.playbook import Mode, Playbook, load_playbook
+from remediations.writing.playbook import Mode, Playbook, load_playbook
 from rules.file import AlertingRule, RecordingRule, Rule, RuleFile, load_rules
 
 ALWAYS: Final = ("host", "availability", "self")

@@ -28,9 +28,9 @@ from agent.loopback import InVain
 from agent.state import inner
 from model.duration import Duration
 from model.misfit import Misfit, Rejected
-from remediations.audit import About
 from remediations.host import this_host
-from remediations.journal import Journal, JournalLost
+from remediations.running.audit import About
+from remediations.running.journal import Journal, JournalLost
 
 ENDED: Final = 143
 INTERRUPTED: Final = 130

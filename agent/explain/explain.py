@@ -23,7 +23,7 @@ from rules.promql import Query, QueryError, compile_query
 from rules.promql.check import kind_of
 from rules.promql.syntax import Node, Number, Text, VectorSelector, bare, children
 from rules.spelling import selector_text, spelled
-from rules.store import LOOKBACK_MS, Selector, Store
+from rules.store.store import LOOKBACK_MS, Selector, Store
 from rules.unseen import Unseen
 
 ALERTS_MAX: Final = 20

@@ -12,13 +12,13 @@ from model.labels import Labels
 from model.matcher import Matcher, Matchers
 from model.outcome import Remedy
 from remediations.attempt import Attempt
-from remediations.gathered import evidence_of
 from remediations.guard import decide
-from remediations.journal import StepRecord
-from remediations.playbook import Playbook, answering
 from remediations.question import Facts, Refused
 from remediations.redact import redacted
-from remediations.run import Run
+from remediations.running.gathered import evidence_of
+from remediations.running.journal import StepRecord
+from remediations.running.run import Run
+from remediations.writing.playbook import Playbook, answering
 
 NEAR_MAX: Final = 10
 RUNS_MAX: Final = 5

@@ -18,15 +18,15 @@ from model.matcher import Matchers
 from model.plugin import Deadline
 from remediations.attempt import Attempt
 from remediations.healer import HISTORY_MS, KEPT_MS
-from remediations.journal import Journal
-from remediations.playbook import Playbook
 from remediations.question import Facts
+from remediations.running.journal import Journal
+from remediations.writing.playbook import Playbook
 from rules.backtest import Recording, Replay, Span, Standing, run
 from rules.file import AlertingRule, Rule, RuleFile, Rules
 from rules.judge import GroupStatus
 from rules.judged import RuleStatus
 from rules.reach import ANY
-from rules.store_log import segments
+from rules.store.log import segments
 
 LOOK_MS: Final = 6 * 3_600_000
 """How long before the time that is asked for a rule is replayed, so that its timers are as they were."""

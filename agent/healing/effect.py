@@ -10,11 +10,11 @@ from agent.sight.senses import Reading
 from model.alert import Alert
 from model.labels import Labels
 from remediations.guards.around import group_of
-from remediations.playbook import Playbook
 from remediations.question import Sight
+from remediations.writing.playbook import Playbook
 from rules.judge import Judge
 from rules.promql import Query, QueryError
-from rules.store import Store
+from rules.store.store import Store
 
 _WHERE: Final = frozenset({"job", "instance"})
 

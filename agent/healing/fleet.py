@@ -16,7 +16,7 @@ from model.alert import Alert
 from model.labels import Labels
 from model.step import Risk
 from remediations import mark
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 
 OFFLINE_MS: Final = 24 * 3_600_000
 """While no desk answers, a playbook whose steps can be undone may act once in so long; others not at all."""

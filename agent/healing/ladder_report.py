@@ -14,9 +14,9 @@ from model.duration import Duration
 from model.misfit import Place
 from model.yaml_tree import FILE_BYTES_MAX, Mapping, read_tree
 from remediations.attempt import Attempt
-from remediations.ladder import Rung
-from remediations.playbook import Mode
-from remediations.proposal import Kind, Proposal
+from remediations.ladder.ladder import Rung
+from remediations.ladder.proposal import Kind, Proposal
+from remediations.writing.playbook import Mode
 
 EVIDENCE_TOLD_MAX: Final = 100
 LABELS_SHOWN_MAX: Final = 6

@@ -8,8 +8,8 @@ from typing import Final
 from model.sample import Metric, Sample
 from remediations.breaker import State
 from remediations.healer import Healer
-from remediations.journal import JournalLost
-from remediations.playbook import Mode, Playbook
+from remediations.running.journal import JournalLost
+from remediations.writing.playbook import Mode, Playbook
 
 RUNS: Final = Metric(
     "beforehand_remediation_runs_total",

@@ -23,17 +23,18 @@ from agent.state import deployed_file, holds_folder, inner, switch_files
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.step import Host
-from remediations import guard, ladder
+from remediations import guard
 from remediations.at_work import at_work
 from remediations.attempt import Attempt
-from remediations.carrying import CarriesOut, ask
 from remediations.hold import Holds
-from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
-from remediations.playbook import Mode, Playbook, answering
+from remediations.ladder import ladder
+from remediations.ladder.rungs import HISTORY_MS
 from remediations.question import Facts, Refused
-from remediations.run import Run, Stage
-from remediations.rungs import HISTORY_MS
+from remediations.running.carrying import CarriesOut, ask
+from remediations.running.journal import Journal
+from remediations.running.run import Run, Stage
+from remediations.writing.playbook import Mode, Playbook, answering
 
 _ELSEWHERE: Final = {
     "fresh": "only the running agent knows how old its samples are",

@@ -13,7 +13,7 @@ from model.sample import Metric, Sample
 from rules.exhaustion import Forecast, State, forecast, until
 from rules.exhaustion.history import History
 from rules.exhaustion.resources import BOUNDED, DATED, Bounded, Dated
-from rules.store import Selector, Store
+from rules.store.store import Selector, Store
 
 RESOURCES_MAX: Final = 500
 """How many resources are followed; each takes about 10 kB."""

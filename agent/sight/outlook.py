@@ -10,7 +10,7 @@ from agent.sight.exhaustion import Exhaustion
 from agent.sight.unusual import Unusual, UnusualTerms
 from agent.state import StateDirectory
 from model.sample import Sample
-from rules.store import Store
+from rules.store.store import Store
 
 LOOK_EVERY_MS: Final = 30_000
 KEEP_EVERY_MS: Final = 600_000

@@ -12,7 +12,7 @@ from model.misfit import Misfit
 from model.sample import Metric, Sample
 from rules.promql.parser import parse
 from rules.promql.syntax import Shift, VectorSelector
-from rules.store import LOOKBACK_MS, Selector, Store
+from rules.store.store import LOOKBACK_MS, Selector, Store
 from rules.unusual import FORM, Detector, Lost, recalled, remembered
 
 EVERY_MIN: Final = seconds(1)

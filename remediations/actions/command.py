@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from model.misfit import Misfit
 from model.plugin import Action
 from model.step import Exec, Host, Risk, Step
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 
 @dataclass(frozen=True, slots=True)

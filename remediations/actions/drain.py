@@ -14,7 +14,7 @@ from model.plugin import Action
 from model.step import STEP_TIMEOUT_S_MAX, Exec, Host, Risk, Step
 from remediations.actions.names import Word
 from remediations.actions.service import FilePath
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 OTHERS_MAX: Final = 1000
 

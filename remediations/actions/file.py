@@ -13,8 +13,8 @@ from model.deed import RestoreFile, WriteFile, temporary_of
 from model.misfit import Misfit
 from model.plugin import Action
 from model.step import Host, Risk, Step
-from remediations.argv import Argv
 from remediations.deeds.versions import objection
+from remediations.writing.argv import Argv
 
 CONTENT_BYTES_MAX: Final = 16 << 10
 

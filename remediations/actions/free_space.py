@@ -16,10 +16,10 @@ from model.step import Host, Risk, Step
 from model.yaml_tree import Mapping as Table
 from model.yaml_tree import Node, Scalar
 from remediations.actions.rotate_logs import USUAL, ConfigPath
-from remediations.amounts import Bytes, Part
 from remediations.deeds import roots
 from remediations.deeds.folders import is_plain
 from remediations.deeds.sweep import AGE_S_MIN
+from remediations.writing.amounts import Bytes, Part
 
 DAY: Final = seconds(86_400)
 JOURNAL: Final = Bytes(500 << 20)

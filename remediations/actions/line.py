@@ -13,7 +13,7 @@ from model.plugin import Action
 from model.regex import compiled
 from model.step import Host, Risk, Step
 from remediations.actions.file import Path, check_text, checked
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 
 class State(StrEnum):

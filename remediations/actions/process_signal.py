@@ -14,8 +14,8 @@ from model.plugin import Action
 from model.step import STEP_TIMEOUT_S_MAX, Host, Risk, Step
 from remediations.actions.names import ControlGroup, ProgramName, UserName
 from remediations.actions.service import FilePath
-from remediations.amounts import Bytes
 from remediations.deeds.process import PROCESSES_MAX, PROTECTED
+from remediations.writing.amounts import Bytes
 
 
 @dataclass(frozen=True, slots=True)

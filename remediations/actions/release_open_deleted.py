@@ -13,8 +13,8 @@ from model.plugin import Action, Unplannable
 from model.step import Host, Risk, Step
 from remediations.actions.free_space import Filesystem
 from remediations.actions.service import FilePath, ServiceName
-from remediations.amounts import Bytes
-from remediations.argv import Argv
+from remediations.writing.amounts import Bytes
+from remediations.writing.argv import Argv
 
 LARGE: Final = Bytes(100 << 20)
 

@@ -14,7 +14,7 @@ from model.step import STEP_TIMEOUT_S_MAX, Host, Risk, Step
 from remediations.actions import service
 from remediations.actions.names import Word
 from remediations.actions.service import FilePath, ServiceName
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from model.duration import Duration, seconds
 from model.misfit import Misfit
 from model.plugin import Action, Unplannable
 from model.step import STEP_TIMEOUT_S, STEP_TIMEOUT_S_MAX, End, Exec, Host, HumanAct, Look, Result, Risk, Step
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,127}")
 _OTHER_KINDS: Final = (

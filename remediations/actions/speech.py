@@ -13,8 +13,8 @@ from model.duration import Duration, seconds
 from model.misfit import Misfit, Problem
 from model.plugin import Action
 from model.step import Host, Risk, Step
-from remediations.clause import Clauses, Text
-from remediations.condition_words import Value
+from remediations.writing.clause import Clauses, Text
+from remediations.writing.condition_words import Value
 
 WITHIN_MAX: Final = Duration(24 * 3_600_000)
 PEOPLE_MAX: Final = 3

@@ -17,7 +17,7 @@ from model.misfit import Misfit
 from model.plugin import Action
 from model.step import Host, Risk, Step
 from remediations.actions.file import Account, Mode, Path, check_text, checked
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 VALUES_MAX: Final = 64
 

@@ -11,7 +11,7 @@ from model.step import Host, Risk, Step
 from remediations.actions.free_space import Filesystem
 from remediations.actions.release_open_deleted import LARGE
 from remediations.actions.service import FilePath
-from remediations.amounts import Bytes
+from remediations.writing.amounts import Bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Final
 from model.deed import CleanPackages, PruneImages, RotateLogs, VacuumJournal
 from model.misfit import Rejected
 from model.step import Exec
-from remediations.amounts import sized
+from remediations.apart.trusted import read_trusted
 from remediations.deeds.folders import Refused, opened
 from remediations.deeds.space import Work
 from remediations.deeds.survey import Wanted, survey
-from remediations.trusted import read_trusted
+from remediations.writing.amounts import sized
 
 CONFIG_BYTES_MAX: Final = 1 << 20
 PROGRAM_S: Final = 120.0

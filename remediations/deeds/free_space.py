@@ -9,11 +9,11 @@ from typing import Any, Final
 from model import deed
 from model.deed import FreeSpace, RestoreHeld
 from model.step import Result
-from remediations.amounts import sized
 from remediations.deeds import brooms, kept, removal, sweep
 from remediations.deeds.doing import Doing
 from remediations.deeds.folders import Refused, below, opened, shown
 from remediations.deeds.space import Work
+from remediations.writing.amounts import sized
 
 STRATEGIES: Final[Mapping[type, Callable[[Any, Work], None]]] = {
     deed.VacuumJournal: brooms.vacuum_journal,

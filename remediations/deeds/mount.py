@@ -15,10 +15,10 @@ from typing import Final
 from model.deed import Mount
 from model.misfit import Rejected
 from model.step import Exec, Result
+from remediations.apart.trusted import read_trusted
 from remediations.deeds import kept, roots
 from remediations.deeds.doing import Doing
 from remediations.deeds.folders import Refused
-from remediations.trusted import read_trusted
 
 FSTAB: Final = "/etc/fstab"
 FSTAB_BYTES_MAX: Final = 256 << 10

@@ -17,10 +17,10 @@ from typing import Final
 from model.deed import ReleaseDeleted, TruncateDeleted
 from model.step import Exec, Result
 from remediations import processes
-from remediations.amounts import sized
 from remediations.deeds.doing import Doing
 from remediations.deeds.folders import Refused, opened, shown
 from remediations.deeds.in_use import open_files
+from remediations.writing.amounts import sized
 
 RESTART_S: Final = 90.0
 SETTLE_S: Final = 5.0

@@ -21,8 +21,8 @@ import psutil
 from model.deed import SignalProcess
 from model.step import Result
 from remediations import processes
-from remediations.amounts import sized
 from remediations.deeds.doing import Doing
+from remediations.writing.amounts import sized
 
 PROCESSES_MAX: Final = 10
 SHOWN_MAX: Final = 5

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import Final
 
-from remediations.amounts import sized
 from remediations.deeds.doing import Doing
 from remediations.deeds.in_use import Users
+from remediations.writing.amounts import sized
 
 RUN_PART_MAX: Final = 0.2
 RUN_BYTES_MAX: Final = 10 << 30

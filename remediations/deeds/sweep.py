@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from model.deed import RemoveOld
-from remediations.amounts import sized
 from remediations.deeds import kept, roots
 from remediations.deeds.folders import Refused, below, opened, shown
 from remediations.deeds.removal import Bin, Spared, bin_in, held_name
 from remediations.deeds.space import Work
 from remediations.deeds.survey import PASSED_MAX, Found, Survey, Wanted, never_entered, survey
+from remediations.writing.amounts import sized
 
 AGE_S_MIN: Final = 86_400.0
 HOLD_FREE: Final = 0.1

@@ -8,8 +8,8 @@ from typing import Final
 
 from model.outcome import Outcome
 from remediations.attempt import Attempt
-from remediations.playbook import RUNS_AT_ONCE_MAX
 from remediations.question import SOON_MS, Question, Refused, clock
+from remediations.writing.playbook import RUNS_AT_ONCE_MAX
 
 BACKOFF_MAX_MS: Final = 30 * 60_000
 BACKOFF_OVER_MS: Final = 24 * 3_600_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from model.outcome import Outcome
-from remediations.approval import needed, people
-from remediations.playbook import Mode, Never
+from remediations.asking.approval import needed, people
 from remediations.question import HUMAN_MS, LATER_MS, Question, Refused
+from remediations.writing.playbook import Mode, Never
 
 RESUMED_MS: Final = 2_000
 EVERY_PLAYBOOK: Final = ""

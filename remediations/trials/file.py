@@ -14,7 +14,7 @@ from model.outcome import Outcome
 from model.step import Host
 from model.yaml_tree import Limits
 from remediations.guard import GUARDS
-from remediations.playbook import Mode, Playbook
+from remediations.writing.playbook import Mode, Playbook
 
 LIMITS: Final = Limits(file_bytes_max=4 << 20, nodes_max=500_000, aliases_max=10_000, merge_keys=True)
 KEY: Final = "playbook_tests"

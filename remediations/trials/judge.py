@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
 from model.step import Exec, Step, vital
-from remediations.playbook import Playbook
-from remediations.run import Run
+from remediations.running.run import Run
 from remediations.trials import stage
 from remediations.trials.file import Expected, Trial
 from remediations.trials.play import Played
+from remediations.writing.playbook import Playbook
 
 
 def failures(trial: Trial, playbook: Playbook, played: Played) -> tuple[str, ...]:

@@ -13,19 +13,19 @@ from model.duration import Duration
 from model.labels import Labels
 from model.plugin import Unplannable
 from model.step import HumanAct, Step
-from remediations import run as runs
 from remediations.attempt import Attempt
-from remediations.carrying import Errand, ask, carry, given, undo
 from remediations.guard import decide
 from remediations.guards.wills import EVERY_PLAYBOOK
 from remediations.healer import HISTORY_MS
-from remediations.journal import Journal
-from remediations.playbook import Playbook
 from remediations.question import Facts, Refused, Sight
-from remediations.run import NO_HELP, Carried, Run, Stage
+from remediations.running import run as runs
+from remediations.running.carrying import Errand, ask, carry, given, undo
+from remediations.running.journal import Journal
+from remediations.running.run import NO_HELP, Carried, Run, Stage
+from remediations.running.verify import judged, turns_ms
 from remediations.trials import stage
 from remediations.trials.file import UNPLANNABLE, Effect, Firing, Trial
-from remediations.verify import judged, turns_ms
+from remediations.writing.playbook import Playbook
 
 _UNSEEN: Final = Effect(Duration(0))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from model.step import Exec, Gather, Look, Result, Step, vital
-from remediations.carrying import Reins, Word
-from remediations.gates import Gate
 from remediations.redact import presentable
+from remediations.running.carrying import Reins, Word
 from remediations.trials.file import Command, Deed, Trial
+from remediations.writing.gates import Gate
 
 START_MS: Final = 1_767_225_600_000
 """Every test begins at midnight of 2026-01-01 in UTC, so that moments in sentences are known."""

@@ -36,7 +36,7 @@ from rules.promql.syntax import (
     bare,
 )
 from rules.reach import ALERTS, ALERTS_FOR_STATE, ANY
-from rules.store import LOOKBACK_MS, Selector
+from rules.store.store import LOOKBACK_MS, Selector
 
 DEPTH_MAX: Final = 24
 PROSPECTS_MAX: Final = 20_000

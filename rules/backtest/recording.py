@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from model.labels import Labels
-from rules.store_log import Change, read_changes
+from rules.store.log import Change, read_changes
 
 PAGE_MS: Final = 3_600_000
 ROWS_MAX: Final = 4_096

@@ -16,7 +16,7 @@ from rules.lifecycle import CLEAR
 from rules.promql import Query
 from rules.reach import ANY
 from rules.spelling import selector_text
-from rules.store import Store
+from rules.store.store import Store
 
 CHAIN_MAX: Final = 16
 

@@ -26,7 +26,7 @@ from rules.file import AlertingRule, Group, RuleFile
 from rules.judged import JudgedRule
 from rules.promql.dialect import PROMETHEUS
 from rules.reach import ALERTS, ALERTS_FOR_STATE, ANY, Reach
-from rules.store import Store
+from rules.store.store import Store
 
 SERIES_MAX: Final = 200_000
 

@@ -14,8 +14,8 @@ from model.labels import Labels
 from rules.backtest.bounds import ANYTHING, Bounds, of_values, only
 from rules.backtest.span import Span
 from rules.backtest.trend import Frames, Line, lines
-from rules.store import LOOKBACK_MS, Selector, Store
-from rules.store_block import Block, Series
+from rules.store.block import Block, Series
+from rules.store.store import LOOKBACK_MS, Selector, Store
 
 KEPT_MAX: Final = 100_000
 TRENDS_MAX: Final = 1_000

@@ -8,7 +8,7 @@ from typing import Final
 
 from model.labels import Labels
 from rules.backtest.recording import Sheet
-from rules.store import LOOKBACK_MS, PART
+from rules.store.store import LOOKBACK_MS, PART
 from rules.unseen import Unseen
 
 _ALL_SEEN: Final = Unseen()

@@ -14,7 +14,7 @@ from rules.promql.moment import UNNAMED, Moment, ScalarOf, VectorOf, forget_surp
 from rules.promql.numbers import greatest, least, mean, quantile, total, variance
 from rules.promql.of_labels import by_value
 from rules.promql.syntax import Grouping
-from rules.store import Row
+from rules.store.store import Row
 
 _WHOLE_MAX: Final = 1 << 63
 

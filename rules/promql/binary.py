@@ -12,7 +12,7 @@ from rules.promql.limits import QueryError
 from rules.promql.moment import UNNAMED, UNNAMED_MARK, Moment, ScalarOf, VectorOf, distinct, forget_surplus
 from rules.promql.numbers import divided, power, remainder
 from rules.promql.syntax import Matching
-from rules.store import Row
+from rules.store.store import Row
 
 ARITHMETIC: Final[dict[str, Callable[[float, float], float]]] = {
     "+": operator.add,

@@ -43,7 +43,7 @@ from rules.promql.syntax import (
     VectorSelector,
     bare,
 )
-from rules.store import LOOKBACK_MS, Row
+from rules.store.store import LOOKBACK_MS, Row
 
 
 @dataclass(frozen=True, slots=True)

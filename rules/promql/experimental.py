@@ -14,7 +14,7 @@ from rules.promql.function import Arguments, Function
 from rules.promql.limits import QueryError
 from rules.promql.moment import Moment, VectorOf
 from rules.promql.numbers import quantile
-from rules.store import Row
+from rules.store.store import Row
 
 _CHUNK: Final = re.compile(r"[0-9]+|[^0-9]+")
 

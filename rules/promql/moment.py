@@ -10,7 +10,7 @@ from model.labels import Labels
 from rules.promql.limits import Budget, QueryError
 from rules.promql.samples import Samples
 from rules.promql.syntax import Shift
-from rules.store import Row, Store
+from rules.store.store import Row, Store
 
 Key = TypeVar("Key")
 

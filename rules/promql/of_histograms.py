@@ -13,7 +13,7 @@ from model.labels import Labels
 from rules.promql.function import Arguments, Function
 from rules.promql.moment import Moment, VectorOf
 from rules.promql.numbers import INF, NAN, divided
-from rules.store import Row
+from rules.store.store import Row
 
 Bucket = tuple[float, float]
 

@@ -14,7 +14,7 @@ from rules.promql.dialect import Dialect
 from rules.promql.function import Arguments, Function
 from rules.promql.moment import UNNAMED, Moment, VectorOf, distinct, forget_surplus
 from rules.promql.syntax import MatrixSelector, Node, VectorSelector, bare
-from rules.store import LOOKBACK_MS, Row
+from rules.store.store import LOOKBACK_MS, Row
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 

@@ -11,7 +11,7 @@ from rules.promql.date import Date
 from rules.promql.function import Arguments, Function
 from rules.promql.moment import Moment, VectorOf
 from rules.promql.numbers import INF, NAN, divided, higher_of, lower_of, rounded_down, total_function
-from rules.store import Row
+from rules.store.store import Row
 
 OfValue = Callable[[float], float]
 OfDate = Callable[[Date], int]

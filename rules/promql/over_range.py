@@ -13,7 +13,7 @@ from rules.promql.function import Arguments, Function
 from rules.promql.moment import Moment, VectorOf
 from rules.promql.numbers import quantile, variance
 from rules.promql.samples import Samples
-from rules.store import Row
+from rules.store.store import Row
 
 OfSamples = Callable[[Samples, int, int], float | None]
 """What a function makes of a window's samples and of the range's two ends in ms; None is no result."""

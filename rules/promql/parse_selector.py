@@ -10,7 +10,7 @@ from model.misfit import Misfit
 from rules.promql.computed import computed_ms
 from rules.promql.cursor import TIME_MS_MAX, Cursor, milliseconds, number
 from rules.promql.syntax import Anchor, MatrixSelector, Node, Shift, Subquery, VectorSelector
-from rules.store import Selector
+from rules.store.store import Selector
 
 _OPERATORS: Final[dict[str, Operator]] = {"=": "=", "!=": "!=", "=~": "=~", "!~": "!~"}
 

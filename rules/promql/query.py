@@ -22,7 +22,7 @@ from rules.promql.syntax import (
     VectorSelector,
     children,
 )
-from rules.store import LOOKBACK_MS, Selector, Store
+from rules.store.store import LOOKBACK_MS, Selector, Store
 
 STEP_MS: Final = 60_000
 """The step of a subquery that names none: Prometheus' default evaluation interval."""

@@ -12,8 +12,8 @@ from operator import mul
 
 from rules.promql import numbers
 from rules.promql.numbers import NAN
-from rules.store_block import Series
-from rules.store_summary import LONG_ROWS
+from rules.store.block import Series
+from rules.store.summary import LONG_ROWS
 
 
 class Read:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rules.store import Selector
+from rules.store.store import Selector
 
 Kind = Literal["scalar", "vector", "matrix", "string"]
 Anchor = int | Literal["start", "end"]

@@ -8,7 +8,7 @@ import pytest
 from agent.config import load
 from model.duration import seconds
 from model.misfit import Rejected
-from rules.store import Store
+from rules.store.store import Store
 
 
 def written(directory: Path, text: str, name: str = "agent.yaml") -> Path:

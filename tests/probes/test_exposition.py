@@ -348,7 +348,7 @@ def registries(draw: st.DrawFn) -> CollectorRegistry:
     return registry
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(registries())
 def test_what_the_official_client_writes_is_read_as_the_official_client_reads_it(
     registry: CollectorRegistry,
@@ -391,7 +391,7 @@ def broken(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(broken())
 def test_whatever_is_sent_is_read_or_refused(data: bytes) -> None:
     for form in FORMATS:
@@ -402,7 +402,7 @@ def test_whatever_is_sent_is_read_or_refused(data: bytes) -> None:
         assert repr(parse(data, form, known=read.known)) == repr(read)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(broken())
 def test_what_we_and_the_official_client_both_take_we_read_alike(data: bytes) -> None:
     try:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from model.outcome import Healing
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from tests.remediations import stage
 from tests.remediations.stage import play, wall_ms
 

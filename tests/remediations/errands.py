@@ -13,15 +13,15 @@ from typing import Any
 
 from model.grant import Grant, sealed
 from model.step import Result, Step
-from remediations.allowed import Allowed, compiled
-from remediations.approval import digest
-from remediations.consent import Identity
+from remediations.apart.allowed import Allowed, compiled
+from remediations.apart.book import HandBook
+from remediations.apart.client import RemoteHand
+from remediations.apart.server import HandServer, Surroundings, listening
+from remediations.asking.approval import digest
+from remediations.asking.consent import Identity
 from remediations.hand import Hand
-from remediations.hand_book import HandBook
-from remediations.hand_client import RemoteHand
-from remediations.hand_server import HandServer, Surroundings, listening
 from remediations.kill_switch import KillSwitch
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from tests.remediations.stage import BARE, wall_ms
 
 BOOK = "heal-shop"

@@ -28,14 +28,14 @@ from pathlib import Path
 from typing import Final
 
 from model.outcome import Outcome
-from remediations.audit import first_break
 from remediations.hand import Hand
 from remediations.healer import Healer
-from remediations.journal import Journal
-from remediations.playbook import Playbook
-from remediations.recovery import UNKNOWN_END
-from remediations.run import Stage
+from remediations.running.audit import first_break
+from remediations.running.journal import Journal
+from remediations.running.recovery import UNKNOWN_END
+from remediations.running.run import Stage
 from remediations.surroundings import Surroundings
+from remediations.writing.playbook import Playbook
 from tests.remediations import stage
 
 LIFE_MS: Final = 60_000

@@ -15,10 +15,10 @@ from model.outcome import Healing, Remedy
 from model.step import Host
 from remediations.hand import Hand
 from remediations.healer import Healer
-from remediations.journal import Journal
 from remediations.kill_switch import KillSwitch
-from remediations.playbook import Playbook, load_playbook
+from remediations.running.journal import Journal
 from remediations.surroundings import People, Surroundings
+from remediations.writing.playbook import Playbook, load_playbook
 
 NOW_MS = 1_700_000_000_000
 BARE = Host(has_systemd=False)

@@ -13,12 +13,12 @@ from model.deed import Deed
 from model.step import Host, Step
 from remediations.actions import ACTIONS, ansible
 from remediations.actions.speech import is_speech
-from remediations.allowed import compiled
+from remediations.apart.allowed import compiled
+from remediations.apart.needs import Network, needs
+from remediations.apart.privileges import privileges
+from remediations.apart.privileges_text import FORMATS
 from remediations.executable import found
-from remediations.needs import Network, needs
-from remediations.playbook import Playbook
-from remediations.privileges import privileges
-from remediations.privileges_text import FORMATS
+from remediations.writing.playbook import Playbook
 from tests.remediations.stage import playbook
 
 SYSTEMD = Host(has_systemd=True)
@@ -77,7 +77,7 @@ NAMES = sorted(action.name for action in ACTIONS)
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every program is in /usr/bin, so that an action is planned on a machine that has none of them."""
-    monkeypatch.setattr("remediations.privileges.found", _path)
+    monkeypatch.setattr("remediations.apart.privileges.found", _path)
     monkeypatch.setattr(ansible, "found", _path)
 
 

@@ -13,8 +13,8 @@ from model.outcome import Outcome
 from model.step import HumanAct
 from remediations.attempt import Attempt
 from remediations.guard import decide
-from remediations.playbook import Playbook
 from remediations.question import Allowed, Facts, Refused
+from remediations.writing.playbook import Playbook
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
 
@@ -138,7 +138,7 @@ def test_a_stop_of_our_own_is_not_taken_for_a_humans(outcome: Outcome) -> None:
     assert refusal(facts=certain, history=history).reason == "a human masked nginx"
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 1 << 64), st.integers(1, 5), st.integers(1, 40), st.integers(0, 300))
 def test_a_playbook_never_runs_beyond_its_budget_or_before_it_has_cooled_down(
     seed: int, runs_max: int, per_min: int, cooldown_s: int

@@ -13,10 +13,10 @@ import pytest
 
 from model.grant import Grant, sealed
 from model.step import Exec, Result
-from remediations.allowed import Past, Start, compiled, judged
-from remediations.consent import Identity
-from remediations.hand_book import KEPT_MS, HandBook, broken_line
-from remediations.hand_words import (
+from remediations.apart.allowed import Past, Start, compiled, judged
+from remediations.apart.book import KEPT_MS, HandBook, broken_line
+from remediations.apart.packing import Garbled, pack, unpack
+from remediations.apart.words import (
     GRANT_BYTES_MAX,
     GRANTS_MAX,
     PACKET_BYTES_MAX,
@@ -25,8 +25,8 @@ from remediations.hand_words import (
     Request,
     fits,
 )
-from remediations.packing import Garbled, pack, unpack
-from remediations.playbook import Name
+from remediations.asking.consent import Identity
+from remediations.writing.playbook import Name
 from tests.remediations.errands import BOOK, IDENTITY, RUN, Service, grant, serving
 from tests.remediations.stage import BARE, playbook, wall_ms
 
@@ -222,7 +222,7 @@ def test_a_book_that_is_put_aside_again_and_again_forgets_no_run_and_no_approval
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever may ask for looks could else push out of sight what was approved and how often it ran."""
-    monkeypatch.setattr("remediations.hand_book.LINES_BYTES_MAX", 2000)
+    monkeypatch.setattr("remediations.apart.book.LINES_BYTES_MAX", 2000)
     with closing(HandBook(tmp_path)) as book:
         for number in range(3):
             line = {"id": f"act{number}", "at_ms": 5, "run": "r-1", "playbook": BOOK, "step": "x"}
@@ -305,7 +305,7 @@ def test_an_approval_outlives_its_run_in_a_book_that_is_put_aside(
         line = {"id": "a", "at_ms": 5, "run": RUN, "playbook": BOOK, "step": "x"}
         book.intend(line, Start(RUN, BOOK, (), 5, ask="ask-1"))
         book.past(2 * KEPT_MS)
-        monkeypatch.setattr("remediations.hand_book.LINES_BYTES_MAX", 1)
+        monkeypatch.setattr("remediations.apart.book.LINES_BYTES_MAX", 1)
         for number in range(3):
             book.intend({"id": str(number), "at_ms": 6, "run": "", "playbook": BOOK, "step": "look"}, None)
     with closing(HandBook(tmp_path)) as book:

@@ -17,8 +17,8 @@ from typing import Any, Final
 from model.grant import Grant
 from model.misfit import Misfit
 from model.step import Exec, Step
-from remediations.hand_words import PACKET_BYTES_MAX, VERSION, Closed, Greeting, Request, receive
-from remediations.packing import pack, unpack
+from remediations.apart.packing import pack, unpack
+from remediations.apart.words import PACKET_BYTES_MAX, VERSION, Closed, Greeting, Request, receive
 from tests.remediations.errands import BOOK, RUN, Service, grant, serving, since_boot_ms, until
 from tests.remediations.stage import playbook
 

@@ -13,10 +13,10 @@ from model.labels import Labels
 from model.outcome import Healing, Outcome
 from model.step import Host
 from remediations.breaker import State
-from remediations.journal import Journal
-from remediations.playbook import Name
-from remediations.run import Stage
+from remediations.running.journal import Journal
+from remediations.running.run import Stage
 from remediations.telling import PASSING_MAX_MS
+from remediations.writing.playbook import Name
 from tests.remediations import stage
 from tests.remediations.daemon import Daemon
 from tests.remediations.stage import LABELS, play, wall_ms

@@ -13,13 +13,13 @@ from model.grant import Grant, genuine, sealed
 from model.labels import Labels
 from model.outcome import Healing, Outcome
 from model.step import HumanAct
-from remediations.approval import Ask
-from remediations.asked import Ended
-from remediations.audit import first_break
+from remediations.asking.approval import Ask
+from remediations.asking.asked import Ended
 from remediations.hand import Hand
-from remediations.playbook import Name, Playbook
 from remediations.question import Sight
+from remediations.running.audit import first_break
 from remediations.surroundings import People
+from remediations.writing.playbook import Name, Playbook
 from tests.remediations import stage
 from tests.remediations.stage import LABELS, Play, play, wall_ms
 

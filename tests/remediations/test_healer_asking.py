@@ -9,8 +9,8 @@ from model.alert import Alert
 from model.labels import Labels
 from model.outcome import Outcome
 from model.step import HumanAct
-from remediations.playbook import Playbook
 from remediations.question import LATER_MS
+from remediations.writing.playbook import Playbook
 from tests.remediations import stage
 from tests.remediations.stage import play, wall_ms
 

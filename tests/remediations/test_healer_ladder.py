@@ -11,12 +11,12 @@ from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing, Outcome
 from model.step import HumanAct
-from remediations.journal import Journal, JournalLost
-from remediations.ladder import Demotion, Rung
-from remediations.playbook import Mode, Name, Playbook
-from remediations.proposal import Kind, Proposal
+from remediations.ladder.ladder import Demotion, Rung
+from remediations.ladder.proposal import Kind, Proposal
+from remediations.ladder.rungs import every_rung
 from remediations.question import LATER_MS
-from remediations.rungs import every_rung
+from remediations.running.journal import Journal, JournalLost
+from remediations.writing.playbook import Mode, Name, Playbook
 from tests.remediations import stage
 from tests.remediations.stage import BARE, Play, play, wall_ms
 

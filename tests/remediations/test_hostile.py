@@ -24,18 +24,18 @@ from model.outcome import Outcome, Remedy
 from model.plugin import Deadline, Remark
 from model.sample import LABEL_BYTES_MAX, Metric
 from model.step import Host, Result, Step
+from remediations.apart.packing import pack
 from remediations.hand import Hand
 from remediations.healer import Healer
-from remediations.journal import Journal, StepRecord
-from remediations.packing import pack
-from remediations.playbook import Playbook
 from remediations.question import Facts
-from remediations.run import REASON_CHARACTERS_MAX, Run
+from remediations.running.journal import Journal, StepRecord
+from remediations.running.run import REASON_CHARACTERS_MAX, Run
 from remediations.surroundings import Surroundings
+from remediations.writing.playbook import Playbook
 from rules.backtest import Standing
 from rules.file import AlertingRule, load_rules
 from rules.judge import Judge
-from rules.store import Store
+from rules.store.store import Store
 from tests.remediations import hostile
 from tests.remediations.stage import NOW_MS, playbook
 from tests.remediations.worlds.agenda import Agenda
@@ -172,7 +172,7 @@ def healed(text: str, book: Playbook, hands: Recorder | Hand) -> Seen:
 @pytest.fixture(autouse=True)
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes longest, to seal a playbook for each of two thousand healers, is left out."""
-    monkeypatch.setattr("remediations.rungs.edition", lambda _book, _host: "the same")
+    monkeypatch.setattr("remediations.ladder.rungs.edition", lambda _book, _host: "the same")
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import remediations.playbooks
 import rules.packs
 from model.labels import Labels
 from model.matcher import Matchers
-from remediations.playbook import Playbook, answering, load_playbook
+from remediations.writing.playbook import Playbook, answering, load_playbook
 from rules.file import AlertingRule, load_rules
-from rules.unit_test_file import load_suite
-from rules.unit_test_run import play
+from rules.unit_test.file import load_suite
+from rules.unit_test.run import play
 from tests.test_tidy import ROOT
 
 PLAYBOOKS: Final = Path(remediations.playbooks.__path__[0])

@@ -10,11 +10,11 @@ import pytest
 from model.misfit import Rejected
 from model.outcome import Outcome
 from model.step import Host, Result, Step
-from remediations import run as runs
-from remediations.carrying import Errand, Reins, carry, given
-from remediations.journal import Journal
-from remediations.playbook import Otherwise
-from remediations.run import REASON_CHARACTERS_MAX, Carried, begun
+from remediations.running import run as runs
+from remediations.running.carrying import Errand, Reins, carry, given
+from remediations.running.journal import Journal
+from remediations.running.run import REASON_CHARACTERS_MAX, Carried, begun
+from remediations.writing.playbook import Otherwise
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
 

@@ -7,7 +7,7 @@ import pytest
 from model.labels import Labels
 from model.misfit import Rejected
 from rules.file import LIMITS, AlertingRule, RecordingRule, RuleFile, load_rules
-from rules.template_value import View
+from rules.template.value import View
 
 
 def load(text: str) -> RuleFile:

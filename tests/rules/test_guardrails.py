@@ -15,11 +15,11 @@ from model.misfit import Rejected
 from model.sample import LABEL_BYTES_MAX, Metric
 from rules.file import RULES_MAX, load_rules
 from rules.judge import Judge
-from rules.lint import lint_file
+from rules.lint.lint import lint_file
 from rules.promql import QueryError, compile_query
-from rules.store import Store
-from rules.template import OUTPUT_BYTES_MAX, Template
-from rules.template_value import View
+from rules.store.store import Store
+from rules.template.template import OUTPUT_BYTES_MAX, Template
+from rules.template.value import View
 
 S = 1000
 BOMB = "(a+)+$"

@@ -14,7 +14,7 @@ from rules.file import RuleFile, load_rules
 from rules.judge import AWAITED_MAX_MS, Judge
 from rules.lifecycle import RESOLVED_KEPT_MS
 from rules.promql import compile_query
-from rules.store import Store
+from rules.store.store import Store
 
 S = 1000
 T0 = 1_700_000_000 * S

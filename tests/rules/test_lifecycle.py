@@ -13,8 +13,8 @@ from model.duration import Duration
 from model.labels import Labels
 from rules.file import AlertingRule, Expression, Name, Templates
 from rules.lifecycle import RESOLVED_KEPT_MS, Alerts, Evaluation, Sight, advance, due_ms, fail
-from rules.template import Template
-from rules.template_value import View
+from rules.template.template import Template
+from rules.template.value import View
 
 S = 1000
 NO_ALERTS: Alerts = MappingProxyType({})

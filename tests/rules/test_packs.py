@@ -12,9 +12,9 @@ import pytest
 from rules import packs
 from rules.file import AlertingRule, RuleFile, compiled_for, load_rules
 from rules.promql.dialect import Compat
-from rules.unit_test_diff import told
-from rules.unit_test_file import Case, Suite, load_suite
-from rules.unit_test_run import play
+from rules.unit_test.diff import told
+from rules.unit_test.file import Case, Suite, load_suite
+from rules.unit_test.run import play
 
 PACKS = Path(packs.__path__[0])
 NAMES = (

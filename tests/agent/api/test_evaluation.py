@@ -12,7 +12,7 @@ from agent.api.parameters import Unanswered
 from model.labels import Labels
 from model.sample import Sample
 from rules.promql import compile_query
-from rules.store import Store
+from rules.store.store import Store
 
 T0 = 1_700_000_000_000
 TARGET = Labels.of(job="node", instance="a")

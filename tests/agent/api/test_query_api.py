@@ -14,7 +14,7 @@ from agent.api.endpoint import Answer, Request
 from agent.api.query_api import QueryApi
 from model.labels import Labels
 from model.sample import Sample
-from rules.store import Store
+from rules.store.store import Store
 
 T0 = 1_700_000_000_000
 NOW = T0 + 60_000

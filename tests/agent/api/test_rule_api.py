@@ -13,7 +13,7 @@ from model.labels import Labels
 from model.sample import Sample
 from rules.file import load_rules
 from rules.judge import Judge
-from rules.store import Store
+from rules.store.store import Store
 
 T0 = 1_700_000_000_000
 FIRST = b"""

@@ -20,12 +20,12 @@ from agent.command.approve import here
 from agent.state import StateDirectory
 from model.grant import KEY_BYTES, Grant, genuine, sealed
 from model.labels import Labels
-from remediations.approval import Ask, digest, digest_at
-from remediations.asked import Ended, word
-from remediations.gates import gates
+from remediations.asking.approval import Ask, digest, digest_at
+from remediations.asking.asked import Ended, word
 from remediations.host import this_host
-from remediations.journal import Journal
-from remediations.playbook import load_playbook
+from remediations.running.journal import Journal
+from remediations.writing.gates import gates
+from remediations.writing.playbook import load_playbook
 
 KEY = bytes(KEY_BYTES)
 PLAYBOOK = """

@@ -21,8 +21,8 @@ from agent.backtest.report import lead, share
 from agent.cli import EX_CONFIG, EX_FAILED, EX_OK, main
 from model.labels import Labels
 from model.sample import Metric
-from rules.store import Store
-from rules.store_log import StoreLog
+from rules.store.log import StoreLog
+from rules.store.store import Store
 from tests.e2e.ports import Port
 
 SUCCESS = Metric("probe_success", "Whether it answered.", labels=("service",))

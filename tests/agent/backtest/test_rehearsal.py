@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.backtest.rehearsal import Move, Rehearsal
-from remediations.playbook import Playbook, load_playbook
+from remediations.writing.playbook import Playbook, load_playbook
 from rules.backtest import Episode
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS

@@ -13,8 +13,8 @@ import pytest
 
 from agent.command.audit import add_options, command
 from model.step import Result
-from remediations.journal import Journal
-from remediations.run import begun
+from remediations.running.journal import Journal
+from remediations.running.run import begun
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
 

@@ -16,7 +16,7 @@ import pytest
 
 from agent.cli import main
 from model.step import Exec
-from remediations.hand_client import RemoteHand
+from remediations.apart.client import RemoteHand
 from remediations.kill_switch import KillSwitch
 from tests.agent.pair import USER, WITHIN_S, Pair, installed
 from tests.agent.unprivileged import drop

@@ -18,10 +18,10 @@ from agent.approval.key import SHARED
 from agent.cli import main
 from model.grant import Grant
 from model.step import Exec, Result
-from remediations.asked import Asked
-from remediations.hand_client import RemoteHand
-from remediations.journal import Journal
-from remediations.playbook import Playbook, load_playbook
+from remediations.apart.client import RemoteHand
+from remediations.asking.asked import Asked
+from remediations.running.journal import Journal
+from remediations.writing.playbook import Playbook, load_playbook
 from tests.agent.command.test_hand import healed, in_child
 from tests.agent.pair import PLAYBOOK, WITHIN_S, Pair, Process, installed
 from tests.remediations.daemon import Daemon

@@ -18,14 +18,14 @@ from agent.config import load
 from agent.healing import ladder_report
 from model.labels import Labels
 from model.misfit import Place
-from remediations import proposal
-from remediations.edition import edition
 from remediations.host import this_host
-from remediations.journal import Journal
-from remediations.ladder import Demotion
-from remediations.playbook import Mode
-from remediations.proposal import Kind
-from remediations.rungs import every_rung
+from remediations.ladder import proposal
+from remediations.ladder.ladder import Demotion
+from remediations.ladder.proposal import Kind
+from remediations.ladder.rungs import every_rung
+from remediations.running.journal import Journal
+from remediations.writing.edition import edition
+from remediations.writing.playbook import Mode
 from tests.agent.healing.test_metrics import told as value
 from tests.agent.process import agent
 from tests.agent.test_reload import CONFIG, begin

@@ -19,10 +19,10 @@ from agent.state import DEFAULTS
 from model.outcome import Outcome
 from remediations.guard import GUARDS
 from remediations.hold import Holds
-from remediations.journal import Journal
-from remediations.ladder import Demotion
-from remediations.playbook import Otherwise, load_playbook
-from remediations.run import begun, closed
+from remediations.ladder.ladder import Demotion
+from remediations.running.journal import Journal
+from remediations.running.run import begun, closed
+from remediations.writing.playbook import Otherwise, load_playbook
 from tests.remediations import stage
 
 BOOK = """

@@ -16,9 +16,9 @@ import pytest
 from agent.desks.approver import EVERY_S, Approver
 from model.grant import Grant, genuine, host_key
 from model.labels import Labels
-from remediations.approval import Ask
-from remediations.asked import Ended
-from remediations.journal import Journal
+from remediations.asking.approval import Ask
+from remediations.asking.asked import Ended
+from remediations.running.journal import Journal
 from tests.desk import asking
 from tests.desk.asking import EVE, KEY, PLAN, Case
 from tests.desk.post import post_office

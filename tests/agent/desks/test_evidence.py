@@ -15,8 +15,8 @@ from agent.desks.evidence import Evidence, Sender
 from agent.notebook import Notebook
 from model.labels import Labels
 from model.step import Result
-from remediations.journal import Journal
-from remediations.run import Run, Stage
+from remediations.running.journal import Journal
+from remediations.running.run import Run, Stage
 from tests.agent.desks.test_outbox import Desk, listening
 from tests.desk import town
 from tests.desk.serving import Serving, alert, until

@@ -9,7 +9,7 @@ from agent.desks.wire import Posting, rfc3339
 from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Healing, Remedy
-from remediations.approval import Ask
+from remediations.asking.approval import Ask
 
 TERMS = Terms({}, lease_ms=240_000, resend_ms=60_000)
 FIRING = Alert(Labels.of(alertname="Down"), {}, AlertState.FIRING, 1.0, 1000, 1000)

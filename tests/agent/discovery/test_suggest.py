@@ -27,7 +27,7 @@ from agent.discovery.suggest import KNOWN, suggest
 from agent.discovery.suggestion import Suggestion
 from agent.discovery.write import write
 from probes import BY_NAME
-from remediations.playbook import Mode
+from remediations.writing.playbook import Mode
 
 SHIPPED: Final = Shipped.read()
 NGINX = Program("nginx", "nginx: master process nginx", "nginx.service", "/run/nginx.pid")
@@ -314,7 +314,7 @@ FINDINGS = st.builds(
 
 # A time-out in the middle of an example would be told as a failure that does not repeat.
 @pytest.mark.timeout(300)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(findings=FINDINGS)
 def test_whatever_a_host_calls_its_things_the_configuration_loads(findings: Findings, tmp_path: Path) -> None:
     found = suggest(findings, SHIPPED)

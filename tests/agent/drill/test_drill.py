@@ -18,8 +18,8 @@ import pytest
 from agent.command.audit import read
 from agent.drill import leftovers
 from agent.drill.faults import place_of
-from remediations.audit import first_break
-from remediations.journal import Journal
+from remediations.running.audit import first_break
+from remediations.running.journal import Journal
 from tests.e2e.patience import until
 
 LATE = ("--noticed-within", "1m", "--healed-within", "2m", "--told-within", "1m")

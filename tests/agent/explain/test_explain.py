@@ -19,11 +19,11 @@ from model.misfit import Misfit
 from model.outcome import Outcome
 from model.sample import Metric
 from model.step import Result
-from remediations.journal import Journal
-from remediations.playbook import load_playbook
-from remediations.run import Run, Stage
-from rules.store import Store
-from rules.store_log import StoreLog
+from remediations.running.journal import Journal
+from remediations.running.run import Run, Stage
+from remediations.writing.playbook import load_playbook
+from rules.store.log import StoreLog
+from rules.store.store import Store
 from tests.e2e.installation import ADA, BEN, CLEO, DAN, EVE, Installation, Watch
 from tests.e2e.patience import until
 from tests.e2e.ports import Port

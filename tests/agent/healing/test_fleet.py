@@ -11,7 +11,7 @@ import pytest
 from agent.desks.lessee import Lessee
 from agent.healing.fleet import OFFLINE_MS, Fleet
 from model.labels import Labels
-from remediations.playbook import Playbook
+from remediations.writing.playbook import Playbook
 from tests.desk import town
 from tests.desk.serving import Serving
 from tests.remediations import stage

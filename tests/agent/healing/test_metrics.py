@@ -13,7 +13,7 @@ from model.sample import Samples
 from remediations.question import Sight
 from rules.file import load_rules
 from rules.judge import Judge
-from rules.store import Store
+from rules.store.store import Store
 from tests.agent.process import Agent, agent
 from tests.agent.test_reload import CONFIG, begin
 

@@ -9,7 +9,7 @@ from agent.sight.exhaustion import FORECASTS, RESOURCES_MAX, Exhaustion
 from model.labels import NAME, Labels
 from model.sample import Sample
 from rules.exhaustion.resources import BOUNDED, DATED
-from rules.store import Store
+from rules.store.store import Store
 
 BEGIN_MS = 1_700_000_000_000
 HOST = Labels.of(instance="web1", job="node")

@@ -11,7 +11,7 @@ from agent.sight.unusual import SeriesName, UnusualTerms
 from agent.state import StateDirectory
 from model.labels import NAME, Labels
 from model.sample import Sample
-from rules.store import Store
+from rules.store.store import Store
 
 BEGIN_MS = 1_700_000_000_000
 HOST = Labels.of(instance="web1", job="node")

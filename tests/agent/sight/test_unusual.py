@@ -12,7 +12,7 @@ from model.duration import seconds
 from model.labels import NAME, Labels
 from model.misfit import Misfit, Rejected
 from model.sample import Sample
-from rules.store import Store
+from rules.store.store import Store
 
 BEGIN_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000
 TARGET = Labels.of(instance="web1", job="node")

@@ -93,7 +93,7 @@ def disagreements(events: Iterable[str]) -> list[str]:
 
 
 @pytest.mark.needs("systemd-analyze")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS.filter(bool), st.sampled_from(["", "", " UTC", " Europe/Berlin"]))
 def test_an_event_means_what_it_means_to_systemd(event: str, zone: str) -> None:
     assert disagreements([event + zone]) == []

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from model.step import Exec, Host
 from remediations.actions.command import ACTION, Options
-from remediations.argv import Argv
+from remediations.writing.argv import Argv
 
 HOST = Host(has_systemd=True)
 

@@ -11,7 +11,7 @@ from model.deed import (
     VacuumJournal,
 )
 from model.misfit import Rejected
-from remediations.packing import pack, unpack
+from remediations.apart.packing import pack, unpack
 from tests.remediations.actions.planning import planned
 
 

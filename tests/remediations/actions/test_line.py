@@ -7,7 +7,7 @@ from model.deed import (
     RestoreFile,
 )
 from model.misfit import Rejected
-from remediations.packing import pack, unpack
+from remediations.apart.packing import pack, unpack
 from tests.remediations.actions.planning import planned, undone
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from model.deed import RestoreFile, WriteFile
 from model.misfit import Rejected
-from remediations.packing import pack, unpack
+from remediations.apart.packing import pack, unpack
 from tests.remediations.actions.planning import planned, undone
 
 

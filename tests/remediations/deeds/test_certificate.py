@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.deed import RenewCertificate
@@ -78,7 +78,6 @@ def test_what_is_no_certificate_is_told(tmp_path: Path) -> None:
     assert "is not a regular file" in done(tmp_path, RenewCertificate(("true",), str(tmp_path))).reason
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_bring_the_reader_down(data: bytes) -> None:
     try:

@@ -8,8 +8,8 @@ from model.alert import Alert
 from model.outcome import Outcome
 from remediations.attempt import Attempt
 from remediations.guard import decide
-from remediations.playbook import Playbook
 from remediations.question import Allowed, Facts, Refused
+from remediations.writing.playbook import Playbook
 from tests.remediations import stage
 from tests.remediations.stage import NOW_MS
 

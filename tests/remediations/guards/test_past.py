@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from model.outcome import Outcome
-from remediations.playbook import Name
 from remediations.question import Allowed, Facts
+from remediations.writing.playbook import Name
 from tests.remediations import stage
 from tests.remediations.guards.asking import HOUR, MINUTE, answer, attempt, refusal
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from model.grant import genuine
 from model.outcome import Outcome
-from remediations.asked import Ended
-from remediations.run import Run
+from remediations.asking.asked import Ended
+from remediations.running.run import Run
 from tests.remediations.worlds.drawn import HOUR_MS, MINUTE_MS, SECOND_MS, UPSTREAM
 from tests.remediations.worlds.people import KEY
 from tests.remediations.worlds.simulation import Day, Episode

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.outcome import Outcome
-from remediations.run import Run
+from remediations.running.run import Run
 from tests.remediations.worlds.audit import broken
 from tests.remediations.worlds.drawn import MINUTE_MS, SECOND_MS, Flavour, World, draw
 from tests.remediations.worlds.host import untouched

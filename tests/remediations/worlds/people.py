@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from model.grant import Grant, genuine, sealed
-from remediations.approval import Ask
+from remediations.asking.approval import Ask
 from remediations.surroundings import People
 from tests.remediations.worlds.agenda import Agenda
 from tests.remediations.worlds.drawn import SECOND_MS, World

@@ -9,8 +9,8 @@ from typing import Final
 
 from model.plugin import Action
 from model.step import Exec, Host, Risk, Step
-from remediations.playbook import Playbook, load_playbook
-from remediations.task import Task, Tasks, Terms, Turn
+from remediations.writing.playbook import Playbook, load_playbook
+from remediations.writing.task import Task, Tasks, Terms, Turn
 
 HOST: Final = Host(has_systemd=False)
 WITHIN_MIN: Final = 1

@@ -12,13 +12,13 @@ from model.alert import Alert, AlertState
 from model.labels import Labels
 from model.outcome import Remedy
 from model.step import HumanAct
-from remediations.asked import Asked
+from remediations.asking.asked import Asked
 from remediations.healer import Healer
-from remediations.journal import Journal
-from remediations.playbook import Playbook
 from remediations.question import Sight
-from remediations.run import Run
+from remediations.running.journal import Journal
+from remediations.running.run import Run
 from remediations.surroundings import Surroundings
+from remediations.writing.playbook import Playbook
 from tests.remediations.worlds.agenda import Agenda
 from tests.remediations.worlds.drawn import END_MS, START_MS, UPSTREAM, World
 from tests.remediations.worlds.hands import SimulatedCrew, SimulatedHand, Taken

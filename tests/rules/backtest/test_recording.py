@@ -9,8 +9,8 @@ import pytest
 from model.labels import Labels
 from model.sample import Sample
 from rules.backtest import Recording
-from rules.store import Selector, Store
-from rules.store_log import StoreLog, segments
+from rules.store.log import StoreLog, segments
+from rules.store.store import Selector, Store
 
 HOUR_MS = 3_600_000
 NAMES = ("cpu", "load", "disk", "net")

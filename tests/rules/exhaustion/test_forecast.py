@@ -34,7 +34,7 @@ def noisy(seed: int, use: Use, spread: float) -> Use:
     return lambda at_s: use(at_s) + chance.gauss(0.0, spread)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.5, 12.0), st.floats(0.0, 10.0), st.sampled_from([1.0, 1e3, 1e12]))
 def test_a_steady_growth_runs_out_within_its_interval(a_day: float, begin: float, scale: float) -> None:
     limit = 100.0 * scale
@@ -48,7 +48,7 @@ def test_a_steady_growth_runs_out_within_its_interval(a_day: float, begin: float
     assert left_s <= found.upper + 60
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(2.0, 10.0))
 def test_a_noisy_growth_is_told_with_an_interval_that_holds_or_not_at_all(seed: int, a_day: float) -> None:
     found = told(noisy(seed, lambda at_s: 5.0 + a_day * at_s / DAY_S, 0.1))
@@ -59,7 +59,7 @@ def test_a_noisy_growth_is_told_with_an_interval_that_holds_or_not_at_all(seed: 
         assert found.lower * 0.9 <= left_s <= found.upper * 1.1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.0, 100.0), max_size=300), st.floats(1e-3, 1e12))
 def test_whatever_was_used_the_interval_stands_around_the_estimate(used: list[float], limit: float) -> None:
     points = [(60.0 * index, value) for index, value in enumerate(used)]

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 from model.labels import Labels
 from model.misfit import Misfit
 from rules.promql import QueryError, compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.e2e.patience import until
 from tests.e2e.ports import LOOPBACK, Port
 from tests.rules.promql.generated import Asked, Series, asked, openmetrics, series

@@ -15,7 +15,7 @@ from typing import Literal
 from model.labels import EMPTY, NAME, Labels
 from model.misfit import Misfit
 from rules.promql import Compat, Query, QueryError, compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.rules.promql.script import HISTOGRAM, MISSING, STALE, Clear, Eval, Load, Value, read
 
 RELATIVE_ERROR = 1e-6

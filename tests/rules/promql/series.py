@@ -8,7 +8,7 @@ import re
 from model.duration import Duration
 from model.misfit import Misfit
 from rules.promql import compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.rules.promql.script import STALE, labels_of, values_of
 
 DAY_MS = 86_400_000

@@ -8,7 +8,7 @@ import pytest
 
 from model.labels import Labels
 from rules.promql import QueryError, compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.rules.promql.series import asked, refusal, stored
 
 

@@ -7,7 +7,7 @@ import pytest
 from model.duration import Duration
 from model.labels import EMPTY, Labels
 from rules.promql import Point, QueryError, compile_query
-from rules.store import Store
+from rules.store.store import Store
 from tests.rules.promql.series import asked, stored
 
 

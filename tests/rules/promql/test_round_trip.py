@@ -26,7 +26,7 @@ from rules.promql.syntax import (
     bare,
     children,
 )
-from rules.store import Selector
+from rules.store.store import Selector
 
 NAMES = st.sampled_from(("up", "node_load1", "job:rate:sum", "sum", "by"))
 LABELS = st.sampled_from(("job", "instance", "on", "le"))

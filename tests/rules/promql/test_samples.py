@@ -9,8 +9,8 @@ from model.labels import Labels
 from model.sample import Sample
 from rules.promql import compile_query
 from rules.promql.samples import Read, Samples, Stored
-from rules.store import Selector, Store
-from rules.store_summary import CHUNK_ROWS, LONG_ROWS
+from rules.store.store import Selector, Store
+from rules.store.summary import CHUNK_ROWS, LONG_ROWS
 
 HOST = Labels.of(job="node", instance="web1")
 KINDS = ("counter", "gauge", "still", "late", "odd", "huge", "gap")

@@ -1,0 +1,1 @@
+"""What a playbook says, read strictly: tasks, conditions, loops, and the questions in its middle."""

@@ -1,0 +1,1 @@
+"""What is no mistake in a rule file and yet seldom meant."""

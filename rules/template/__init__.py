@@ -1,0 +1,1 @@
+"""Templates of labels and annotations, as Prometheus and Go print them."""
