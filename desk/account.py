@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -119,7 +120,8 @@ def _people(
     """Return who was told, who was not, and which team was called, each with the reason."""
     a, p, log, n = schema.audience, schema.person, schema.delivery_log, schema.notice
     found = conn.execute(
-        sa.select(a, p, log.c.state, log.c.reply, log.c.tries, log.c.accepted_ms, log.c.message_id)
+        sa.select(a, p, log.c.channel, log.c.state, log.c.reply, log.c.tries, log.c.accepted_ms)
+        .add_columns(log.c.message_id)
         .add_columns(n.c.state.label("notice_state"), n.c.reason.label("notice_reason"))
         .join(p, p.c.id == a.c.person)
         .join(n, n.c.id == a.c.notice)
@@ -133,7 +135,8 @@ def _people(
     called: list[dict[str, Any]] = []
     inside = set()
     letters = _letters(conn, row.id)
-    for one in found:
+    for tried in _by_person(found):
+        one = tried[0]
         inside.add(one.email)
         who = {
             "customer": one.customer,
@@ -142,7 +145,8 @@ def _people(
             "team": one.team,
             "grade": one.grade,
             "reason": one.reason,
-            "via": "email",
+            "via": one.channel or "email",
+            "ways": [_way(one) for one in tried if one.channel],
         }
         if one.state in TOLD:
             sent = {"accepted_ms": one.accepted_ms or None, "state": one.state, "tries": one.tries}
@@ -154,6 +158,19 @@ def _people(
     over = "it was over before anybody could be told" if row.opened_ms == row.resolved_ms else ""
     room = PEOPLE_MAX - len(found)
     return told, not_told + _outside(asked, inside, room, over), called
+
+
+def _way(row: Row[Any]) -> dict[str, str]:
+    return {"via": row.channel, "state": row.state, "why": row.reply}
+
+
+def _by_person(found: Sequence[Row[Any]]) -> Iterable[list[Row[Any]]]:
+    """Yield the rows of each person, that of the way by which they were told first."""
+    rows: dict[int, list[Row[Any]]] = {}
+    for one in found:
+        rows.setdefault(one.person, []).append(one)
+    for some in rows.values():
+        yield sorted(some, key=lambda one: (one.state not in TOLD, one.accepted_ms or 0))
 
 
 def _letters(conn: Connection, incident: int) -> dict[str, list[dict[str, Any]]]:

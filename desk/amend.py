@@ -15,15 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from desk import correlate as decide
-from desk import course, dossier, outbox, records, schema, telling
+from desk import course, dossier, outbox, planning, records, schema, speakers, telling, underway
 from desk.course import OF_AN_OPEN_ONE
 from desk.decision import Ended
 from desk.dossier import Edit
-from desk.incident import Echo, EchoKind, Field, Hand, Incident, Signal, Timeline, weight
+from desk.house import House
+from desk.incident import EARLY_MS, Echo, EchoKind, Field, Hand, Incident, Signal, Timeline, weight
 from desk.intake import key_of
 from desk.order import Amendment, Backfill, Conflict, Signed, Unknown, Wrong
 from desk.store import upsert
-from desk.telling import House, Word
+from desk.telling import Word
 from desk.view import Impact, IncidentState
 from model.labels import Labels
 
@@ -79,7 +80,7 @@ def amend(conn: Connection, house: House, ref: str, order: Amendment, signed: Si
         return
     values: dict[str, object] = {"impact": new.impact.value, "state": new.state.value}
     if not row.resolved_ms and weight(new.impact) > weight(old.impact):
-        soon_ms = max(now_ms + 1, old.said_ms + course.UPDATE_PAUSE_MS)
+        soon_ms = max(now_ms + 1, old.said_ms + course.UPDATE_PAUSE_MS) + EARLY_MS
         values["next_update_ms"] = min(filter(None, (old.next_update_ms, soon_ms)))
         if new.impact is Impact.MAJOR:
             outbox.release(conn, old.id, now_ms)
@@ -146,7 +147,7 @@ def retract(conn: Connection, house: House, ref: str, signed: Signed, wrong: Wro
     reason = f"{signed.by} took it back"
     if not row.resolved_ms:
         desk.keep_back(incident, incident.id, EchoKind.CLOSED, (incident.service,))
-        records.keep_snapshots(conn, incident.id, incident.signals)
+        records.keep_snapshots(conn, incident.id)
     ended = {"resolved_ms": row.resolved_ms or now_ms, "next_update_ms": 0, "lost_ms": 0}
     records.change_incident(
         conn,
@@ -177,7 +178,9 @@ def reopen(conn: Connection, house: House, ref: str, signed: Signed, now_ms: int
     reason = f"{signed.by} opened it again"
     timeline = replace(old.timeline, healed_ms=0, verified_ms=0)
     begun = replace(old, hand=hand, state=IncidentState.INVESTIGATING, timeline=timeline)
-    incident = course.begin_anew(conn, begun, reason, now_ms)
+    incident = course.begin_anew(conn, house, begun, reason, now_ms)
+    # Nobody asked what its alerts are like since it ended.
+    speakers.rebuild(conn, house, now_ms, incident.id, incident.service)
     course.tell_anew(conn, house, incident, reason, now_ms)
 
 
@@ -202,7 +205,7 @@ def merge(conn: Connection, house: House, ref: str, into: str, signed: Signed, n
     onset_ms = min(filter(None, (incident.timeline.onset_ms, whole.timeline.onset_ms)), default=0)
     records.change_incident(conn, whole.id, {"onset_ms": onset_ms})
     [grown] = records.with_alerts(conn, [target])
-    telling.tell_affected(conn, house, replace(grown, echoes=dossier.echoes_of(conn, whole.id)), now_ms)
+    planning.tell_affected(conn, house, replace(grown, echoes=dossier.echoes_of(conn, whole.id)), now_ms)
 
 
 def _sink(desk: _Desk, incident: Incident, whole: Incident, reason: str, *, is_open: bool) -> None:
@@ -210,11 +213,12 @@ def _sink(desk: _Desk, incident: Incident, whole: Incident, reason: str, *, is_o
     conn, now_ms = desk.conn, desk.now_ms
     outbox.withdraw(conn, incident.id, "another incident tells of it", (*OF_AN_OPEN_ONE, "resolved"))
     if is_open:
-        records.keep_snapshots(conn, incident.id, incident.signals)
+        records.keep_snapshots(conn, incident.id)
         over = {"resolved_ms": now_ms, "next_update_ms": 0, "lost_ms": 0, "reason": reason}
         records.change_incident(conn, incident.id, {**over, "state": IncidentState.RESOLVED.value})
     if incident.service == whole.service:
-        records.link_alerts(conn, whole.id, desk.alive(incident.signals))
+        more = speakers.strangers(conn, whole.id, desk.alive(incident.signals))
+        speakers.join(conn, desk.house, now_ms, whole, more)
     else:
         desk.keep_back(incident, whole.id, EchoKind.MERGED, (incident.service, whole.service))
     ended = replace(incident, state=IncidentState.RESOLVED, next_update_ms=0)
@@ -223,6 +227,7 @@ def _sink(desk: _Desk, incident: Incident, whole: Incident, reason: str, *, is_o
 
 def _hand_over(conn: Connection, source: int, target: int) -> None:
     """Let whoever was told of one incident be told how the other goes on."""
+    underway.write_down(conn, source)
     a, log = schema.audience, schema.delivery_log
     told = conn.execute(
         sa.select(a.c.person, a.c.grade, a.c.why, a.c.reason, a.c.notice)
@@ -263,7 +268,7 @@ def backfill(conn: Connection, house: House, order: Backfill, signed: Signed, no
     )
     reason = f"{signed.by} wrote it down"
     times = {"resolved_ms": order.until_ms, "next_update_ms": promise_ms, "reason": reason}
-    incident = course.insert(conn, incident, times)
+    incident = course.insert(conn, house, incident, times)
     kept = {"backfilled": over, "hand": msgspec.json.encode(incident.hand).decode()}
     dossier.set_more(conn, incident.id, kept)
     desk.note(incident.id, signed, "backfill", "", order.service)
@@ -271,7 +276,7 @@ def backfill(conn: Connection, house: House, order: Backfill, signed: Signed, no
     first = replace(incident, state=IncidentState.INVESTIGATING)
     telling.publish(conn, house, first, "first", now_ms, reason)
     if order.notify and not over:
-        telling.tell_affected(conn, house, replace(incident, signals=(witness,)), now_ms)
+        planning.tell_affected(conn, house, replace(incident, signals=(witness,)), now_ms)
     if over:
         telling.publish(conn, house, incident, "resolved", now_ms, reason)
     return incident.ref

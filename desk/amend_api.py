@@ -18,6 +18,7 @@ from desk import amend
 from desk.account import accounts
 from desk.counter import Counter, answer, body
 from desk.episode import Outcome
+from desk.house import House
 from desk.incident import Field
 from desk.intake import Refused, moment_ms
 from desk.lint import flaws
@@ -33,13 +34,13 @@ from desk.order import (
     Wrong,
 )
 from desk.person import printable
-from desk.telling import House
+from desk.staff_door import Handed, member_of
 from desk.view import Impact, IncidentState
 
 BODY_BYTES_MAX: Final = 64 << 10
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 
-_By = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+_By = Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
 _Because = Annotated[str, msgspec.Meta(max_length=BECAUSE_CHARS_MAX)]
 _Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 _Impact = Literal["minor", "degraded", "partial", "major"]
@@ -48,14 +49,14 @@ _Texts = str | dict[str, str]
 
 
 class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who does it, and why."""
+    """Who does it, where no token says so, and why."""
 
-    by: _By
+    by: _By = ""
     because: _Because = ""
 
-    def signed(self) -> Signed:
+    def signed(self, handed: Handed) -> Signed:
         """Return the name and the reason as they are written down."""
-        name = printable(self.by)
+        name = printable(handed.by(self.by))
         if not name:
             raise Refused(400, "by: write who you are")
         return Signed(name, printable(self.because))
@@ -102,7 +103,7 @@ class PostedBackfill(
     notify: bool = False
 
 
-Change = Callable[[Connection, House, str, bytes, int], str]
+Change = Callable[[Connection, House, str, Handed, int], str]
 
 
 def amend_routes(counter: Counter) -> list[Route]:
@@ -127,8 +128,8 @@ def _changing(
             return answer("the content type must be application/json", 415)
         ref, now_ms = str(request.path_params.get("id", "")), counter.clock()
         try:
-            data = await body(request, BODY_BYTES_MAX)
-            write = partial(_told, change=change, house=counter.house, ref=ref, data=data, now_ms=now_ms)
+            handed = Handed(await body(request, BODY_BYTES_MAX), member_of(request))
+            write = partial(_told, change=change, house=counter.house, ref=ref, handed=handed, now_ms=now_ms)
             told = await asyncio.wrap_future(counter.store.write(write))
         except Refused as fact:
             return answer(fact.sentence, fact.status)
@@ -143,9 +144,9 @@ def _changing(
 
 
 def _told(
-    conn: Connection, change: Change, house: House, ref: str, data: bytes, now_ms: int
+    conn: Connection, change: Change, house: House, ref: str, handed: Handed, now_ms: int
 ) -> dict[str, Any]:
-    found = accounts(conn, house.catalogue, ref=change(conn, house, ref, data, now_ms))
+    found = accounts(conn, house.catalogue, ref=change(conn, house, ref, handed, now_ms))
     return found[0]
 
 
@@ -163,28 +164,28 @@ def _read(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:  # the caller
         raise Refused(400, f"the body is not what is asked for: {wrong}") from None
 
 
-def _merge(conn: Connection, house: House, ref: str, data: bytes, now_ms: int) -> str:
-    posted: PostedMerge = _read(_MERGE, data)
-    amend.merge(conn, house, ref, posted.into, posted.signed(), now_ms)
+def _merge(conn: Connection, house: House, ref: str, handed: Handed, now_ms: int) -> str:
+    posted: PostedMerge = _read(_MERGE, handed.data)
+    amend.merge(conn, house, ref, posted.into, posted.signed(handed), now_ms)
     return ref
 
 
-def _retract(conn: Connection, house: House, ref: str, data: bytes, now_ms: int) -> str:
-    posted: PostedRetraction = _read(_RETRACTION, data)
+def _retract(conn: Connection, house: House, ref: str, handed: Handed, now_ms: int) -> str:
+    posted: PostedRetraction = _read(_RETRACTION, handed.data)
     if not posted.because.strip():
         raise Refused(400, "because: write why it is taken back")
-    amend.retract(conn, house, ref, posted.signed(), posted.wrong, now_ms)
+    amend.retract(conn, house, ref, posted.signed(handed), posted.wrong, now_ms)
     return ref
 
 
-def _reopen(conn: Connection, house: House, ref: str, data: bytes, now_ms: int) -> str:
-    posted: PostedReopening = _read(_REOPENING, data)
-    amend.reopen(conn, house, ref, posted.signed(), now_ms)
+def _reopen(conn: Connection, house: House, ref: str, handed: Handed, now_ms: int) -> str:
+    posted: PostedReopening = _read(_REOPENING, handed.data)
+    amend.reopen(conn, house, ref, posted.signed(handed), now_ms)
     return ref
 
 
-def _amend(conn: Connection, house: House, ref: str, data: bytes, now_ms: int) -> str:
-    posted: PostedAmendment = _read(_AMENDMENT, data)
+def _amend(conn: Connection, house: House, ref: str, handed: Handed, now_ms: int) -> str:
+    posted: PostedAmendment = _read(_AMENDMENT, handed.data)
     order = Amendment(
         title=_texts(house, "title", posted.title, TITLE_CHARS_MAX),
         impact=Impact(posted.impact) if posted.impact else None,
@@ -195,12 +196,12 @@ def _amend(conn: Connection, house: House, ref: str, data: bytes, now_ms: int) -
     )
     if not any((order.title, order.impact, order.state, order.text, order.unlock)):
         raise Refused(400, "nothing is to change: give title, impact, state, text or unlock")
-    amend.amend(conn, house, ref, order, posted.signed(), now_ms)
+    amend.amend(conn, house, ref, order, posted.signed(handed), now_ms)
     return ref
 
 
-def _backfill(conn: Connection, house: House, _ref: str, data: bytes, now_ms: int) -> str:
-    posted: PostedBackfill = _read(_BACKFILL, data)
+def _backfill(conn: Connection, house: House, _ref: str, handed: Handed, now_ms: int) -> str:
+    posted: PostedBackfill = _read(_BACKFILL, handed.data)
     order = Backfill(
         service=posted.service,
         impact=Impact(posted.impact),
@@ -214,7 +215,7 @@ def _backfill(conn: Connection, house: House, _ref: str, data: bytes, now_ms: in
         raise Refused(400, "to: it ends before it begins")
     if order.until_ms and order.notify:
         raise Refused(400, "notify: it is over, and nobody is written to of what is over")
-    return amend.backfill(conn, house, order, posted.signed(), now_ms)
+    return amend.backfill(conn, house, order, posted.signed(handed), now_ms)
 
 
 def _moment(key: str, text: str, now_ms: int) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import schema
+from desk import schema, seen
 from desk.ledger import book
 from desk.ledger.story import Answer
 
@@ -93,6 +93,7 @@ def put(conn: Connection, incident: int, person: int, answer: Answer, now_ms: in
     if len(before) >= ANSWERS_MAX or before[-1:] == [answer]:
         return False
     book.answered(conn, incident, person, answer, now_ms)
+    seen.note(conn, incident, person, now_ms)
     return True
 
 

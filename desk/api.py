@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from sqlalchemy import Connection
@@ -13,16 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from desk.account import INCIDENTS_MAX, accounts, rfc3339
+from desk.account import INCIDENTS_MAX, accounts
 from desk.alertmanager.alert_api import alert_routes
 from desk.alertmanager.silence_api import silence_routes
+from desk.alertmanager.status_api import status_routes
 from desk.alertmanager.webhook import webhook_routes
 from desk.amend_api import amend_routes
+from desk.bodies import Bodies
 from desk.bounce_api import bounce_routes
-from desk.counter import Counter, answer, body
+from desk.counter import Counter, answer
 from desk.evidence_api import evidence_routes
+from desk.forecast_api import forecast_routes
 from desk.gathering import Gathering
 from desk.grant_api import grant_routes
 from desk.intake import Refused, read_alerts, said
@@ -33,25 +34,11 @@ from desk.metrics import metrics_routes
 from desk.notice_api import notice_routes
 from desk.report_intake import report_routes
 
-ALERTS_PATH: Final = "/api/v2/alerts"
-
-Take = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Express:
-    """Hands posts of alerts straight to who takes them: looking for their route would take as long again."""
-
-    take: Take
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a post of alerts, or pass the request on."""
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == ALERTS_PATH:
-            answered = await self.take(Request(scope, receive))
-            await answered(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+# Made once: most answers are this one.
+_TAKEN: Final[tuple[Message, Message]] = (
+    {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]},
+    {"type": "http.response.body", "body": b""},
+)
 
 
 def staff_api(counter: Counter) -> list[Route]:
@@ -60,7 +47,7 @@ def staff_api(counter: Counter) -> list[Route]:
         *alert_routes(counter),
         *silence_routes(counter),
         *webhook_routes(counter),
-        Route("/api/v2/status", _status(counter), methods=["GET"]),
+        *status_routes(counter),
         Route("/api/v1/incidents", _incidents(counter), methods=["GET"]),
         Route("/api/v1/incidents/{id}", _incident(counter), methods=["GET"]),
         *amend_routes(counter),
@@ -68,6 +55,7 @@ def staff_api(counter: Counter) -> list[Route]:
         *bounce_routes(counter),
         *maintenance_routes(counter),
         *notice_routes(counter),
+        *forecast_routes(counter),
         *grant_routes(counter),
         *evidence_routes(counter),
         *report_routes(counter),
@@ -78,47 +66,35 @@ def staff_api(counter: Counter) -> list[Route]:
     ]
 
 
-def alert_taker(counter: Counter) -> Take:
+def alert_taker(counter: Counter) -> ASGIApp:
     """Return what takes a post of alerts."""
-    gathering = Gathering(counter)
+    gathering, bodies = Gathering(counter), Bodies()
 
-    async def post_alerts(request: Request) -> Response:
+    async def post_alerts(scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 200 only when every sound alert is durable, and with all that follows from it."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            return answer("the content type must be application/json", 415)
         now_ms = counter.clock()
         try:
-            taken = read_alerts(await body(request), now_ms)
+            _insist_on_json(scope["headers"])
+            taken = read_alerts(await bodies.read(receive), now_ms, counter.house.standing)
         except Refused as fact:
-            return answer(fact.sentence, fact.status)
+            await answer(fact.sentence, fact.status)(scope, receive, send)
+            return
         if taken.signals:
             await gathering.take(taken.signals, now_ms)
         if taken.problems:
-            return answer(said(taken.problems), 400)
-        return Response(status_code=200)
+            await answer(said(taken.problems), 400)(scope, receive, send)
+            return
+        for message in _TAKEN:
+            await send(message)
 
     return post_alerts
 
 
-def _status(counter: Counter) -> Callable[[Request], Response]:
-    def status(_: Request) -> Response:
-        version = metadata.version("beforehand") if _installed() else "unknown"
-        return answer(
-            {
-                "cluster": {"status": "disabled", "peers": []},
-                "config": {"original": ""},
-                "uptime": rfc3339(counter.house.started_ms),
-                "versionInfo": {"version": version, "branch": "", "buildDate": "", "buildUser": ""}
-                | {"goVersion": "", "revision": ""},
-            }
-        )
-
-    return status
-
-
-def _installed() -> bool:
-    return any(metadata.distributions(name="beforehand"))
+def _insist_on_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise ``Refused`` where a body is not said to be JSON."""
+    kind = next((value for name, value in headers if name == b"content-type"), b"")
+    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
+        raise Refused(415, "the content type must be application/json")
 
 
 def _incidents(counter: Counter) -> Callable[[Request], Response]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,18 +16,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from desk import edition, maintenance_book, records, schema
+from desk import edition, link_secret, maintenance_book, planning, records, schema, ways
 from desk.answer_page import answer_routes
-from desk.api import Express, alert_taker, staff_api
+from desk.api import alert_taker, staff_api
 from desk.approval_page import approval_routes
 from desk.backing import Backing, in_file, on_server
+from desk.canary_api import canary_routes
 from desk.catalogue import Catalogue
 from desk.catalogue_api import Shelf, catalogue_routes
-from desk.catalogue_file import read_catalogue
-from desk.channels import mail, mailbox
-from desk.channels.fenced import Fenced
 from desk.compose import load_words
 from desk.config import (
     COURIERS_MAX,
@@ -36,14 +33,16 @@ from desk.config import (
     approval_key,
     catalogue_token,
     database_password,
-    password,
 )
 from desk.counter import Counter
-from desk.deliver import LOOK_S, Courier, badge, recover, resume
+from desk.deliver import LOOK_S, Badge, Courier, badge, recover, resume
+from desk.entrance import Express, Guarded, Shielded
 from desk.envelope import Stationery
 from desk.episode import Outcome, tick
+from desk.house import House
 from desk.leave import leave_routes
 from desk.ledger.routes import transparency_routes
+from desk.lines import open_lines
 from desk.loop import Loop
 from desk.maintenance_file import read_works
 from desk.page import not_found, public_routes, staff_routes
@@ -52,11 +51,16 @@ from desk.public.events import Broadcast, event_routes
 from desk.public.lookout import Lookout
 from desk.public.routes import program_routes
 from desk.read import Reader
+from desk.release_page import release_routes
+from desk.reread import reread, take_up
 from desk.retention import forget
+from desk.seen_page import seen_routes
 from desk.snapshot import Snapshot
+from desk.staff_door import Door, staff_list
+from desk.staff_file import read_staff
+from desk.standing import ALERTS_MAX, Standing
 from desk.store import Store, upsert
-from desk.telling import House
-from desk.turns import LEASE_MS
+from desk.turns import EVERYTHING, LEASE_MS, Load
 from desk.view import IncidentView, LetterView, MailboxView, PageView
 from desk.words import spoken
 from model.misfit import Rejected
@@ -65,15 +69,8 @@ from model.plugin import Line
 STOP_S: Final = 4.0
 TONGUES_MAX: Final = 64
 STUMBLE_S: Final = 1.0
-SECRET_BYTES: Final = 32
 
 _log: Final = logging.getLogger("desk")
-_SAFE: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
 
 
 class Desk:
@@ -88,14 +85,14 @@ class Desk:
         monotonic: Callable[[], float],
     ) -> None:
         self._clock = clock
-        key, token = approval_key(config), catalogue_token(config)
+        key, token, self._staff = approval_key(config), catalogue_token(config), read_staff(config)
         self.store = Store(_backing(config, state))
         # What signs links is the same on all desks of one database.
-        secret = self.store.written(_common_secret) if self.store.shared else _secret(state / "secret")
+        secret = link_secret.of_desk(self.store, state)
         letters = None if config.smtp else state / "mailbox"
         stationery = _stationery(config, secret, key)
         started_ms = clock()
-        badges = [badge(state, _secret(state / "name").hex()[:16], n) for n in range(1, COURIERS_MAX + 1)]
+        badges = _badges(state)
         self.store.written(partial(resume, badges=badges, now_ms=started_ms))
         self._files = edition.files_digest(config)
         self._reloading = threading.Lock()
@@ -105,25 +102,24 @@ class Desk:
             partial(_settle, catalogue=catalogue, config=config, now_ms=started_ms, held_ms=self._held_ms)
         )
         self._plan_work(config, catalogue, started_ms)
-        self.house = House(config, catalogue, people, secret, started_ms, key)
+        # What another desk writes meanwhile could not be known here.
+        standing = Standing(0 if self.store.shared else ALERTS_MAX)
+        self.house = House(config, catalogue, people, secret, started_ms, key, self._staff, standing)
         self.reader = Reader(self.store, self.house, letters, watched_ms)
-        self._couriers = [
-            Courier(
-                self.store, _fenced(config, stationery.sender, letters), stationery, clock, monotonic, one
-            )
-            for one in badges[: config.couriers]
-        ]
+        self._couriers = self._hired(stationery, letters, badges, monotonic)
         self._delivering = [
             Loop(f"desk-courier-{n}", partial(_surely, one.step)) for n, one in enumerate(self._couriers, 1)
         ]
         self._looking = Loop("desk-timer", partial(_surely, self._tick))
+        self._planning = Loop("desk-planner", partial(_surely, self._plan))
         self._broadcast = Broadcast()
         keep = Snapshot(Path(config.copy.to)).keep if config.copy else None
         lookout = Lookout(self._page, self._broadcast, keep, monotonic)
         self._watching = Loop("desk-lookout", partial(_surely, lookout.step))
         self._nightly = BackgroundScheduler(timezone="UTC")
         self.counter = Counter(self.store, self.house, clock, self._woken, self._healthy)
-        self._shelf = Shelf(self.counter, token, lambda: self._files, self._settle_in)
+        self._door = Door(self.counter, monotonic)
+        self._shelf = Shelf(self.counter, self._door, token, lambda: self._files, self._settle_in)
 
     def _plan_work(self, config: Config, catalogue: Catalogue, now_ms: int) -> None:
         """Take up the planned work that stands in files; raises ``Rejected``."""
@@ -135,6 +131,38 @@ class Desk:
             self.store.close()
             raise
         self.store.written(partial(maintenance_book.settle, plans=plans, now_ms=now_ms))
+
+    def _hired(
+        self,
+        stationery: Stationery,
+        letters: Path | None,
+        badges: Sequence[Badge],
+        monotonic: Callable[[], float],
+    ) -> list[Courier]:
+        """Return the couriers; what is no mail has one of its own, so that no hook holds up a mail."""
+        mails = self.house.config.couriers
+        apart = ways.beside_mail(self.house.catalogue)
+        loads = [*[Load(others=False)] * mails, Load(mail=False)] if apart else [EVERYTHING] * mails
+        lines = self._lines(stationery, letters, len(loads))
+        return [
+            Courier(self.store, line, stationery, self._clock, monotonic, replace(one, load=load))
+            for one, line, load in zip(badges, lines, loads, strict=False)
+        ]
+
+    def _lines(self, stationery: Stationery, letters: Path | None, count: int) -> list[Line]:
+        """Return a line for each courier; raises ``Rejected`` where a channel cannot be opened."""
+
+        def now_s() -> float:
+            return self._clock() / 1000
+
+        try:
+            return [
+                open_lines(self.house.config, stationery.sender, letters, stationery.secret, now_s)
+                for _ in range(count)
+            ]
+        except Rejected:
+            self.store.close()
+            raise
 
     @property
     def _held_ms(self) -> int:
@@ -151,6 +179,7 @@ class Desk:
         for one in self._delivering:
             one.start()
         self._looking.start()
+        self._planning.start()
         self._watching.start()
         self._nightly.add_job(partial(_surely, self._forget), "cron", hour=3, minute=17)
         self._nightly.start()
@@ -160,6 +189,7 @@ class Desk:
         self._nightly.shutdown(wait=True)
         self._watching.stop(STOP_S)
         self._looking.stop(STOP_S)
+        self._planning.stop(STOP_S)
         for loop, courier in zip(self._delivering, self._couriers, strict=True):
             if loop.stop(STOP_S / len(self._delivering)):
                 courier.close()
@@ -174,30 +204,45 @@ class Desk:
         self._wake()
         return max(0.01, min(LOOK_S, (outcome.due_ms - now_ms) / 1000)) if outcome.due_ms else LOOK_S
 
+    def _plan(self) -> float:
+        """Plan one page of a notice, if there is one; alerts are written between two pages."""
+        planned = self.store.written(partial(planning.step, house=self.house, now_ms=self._clock()))
+        if planned:
+            self._deliver()
+        return 0.0 if planned else LOOK_S
+
     def reload(self) -> None:
-        """Read the catalogue's files again; on any mistake the catalogue in force stays."""
+        """Read staff, catalogue and planned work again; on any mistake what is there stays."""
         with self._reloading:
+            self._reload_staff()
             self._reload()
 
-    def _reload(self) -> None:
-        config = self.house.config
+    def _reload_staff(self) -> None:
         try:
-            files = edition.files_digest(config)
-            if files == self._files:
-                _log.warning("the files of the catalogue are as they were")
-                return
-            catalogue = read_catalogue(config, Path(config.place.file).parent)
+            self._staff = read_staff(self.house.config)
         except Rejected as wrong:
-            _log.error("the catalogue stays as it is:\n%s", wrong)
+            _log.error("the staff stays as it is:\n%s", wrong)
             return
+        self._settle_in(self.house)
+
+    def _reload(self) -> None:
         now_ms = self._clock()
-        adopt = partial(edition.adopt, house=self.house, catalogue=catalogue, sent=None, now_ms=now_ms)
-        house = self.store.written(adopt)
-        self._files = files
-        self._settle_in(house)
+        try:
+            found = reread(self.house, self._files, self.store.written(maintenance_book.known), now_ms)
+        except Rejected as wrong:
+            _log.error("the catalogue and planned work stay as they are:\n%s", wrong)
+            return
+        take_up_all = partial(take_up, house=self.house, found=found, now_ms=now_ms)
+        house, changed = self.store.written(take_up_all)
+        self._files = found.files
+        if changed:
+            self._settle_in(house)
+        else:
+            _log.warning("the files of the catalogue and of planned work are as they were")
 
     def _settle_in(self, house: House) -> None:
-        """Put a house with another catalogue in the place of the present one."""
+        """Put a house with other staff or another catalogue in the place of the present one."""
+        house = replace(house, staff=self._staff)
         self.house = self.counter.house = house
         self.reader = replace(self.reader, house=house)
         self._woken(Outcome(True, 0))
@@ -225,35 +270,38 @@ class Desk:
 
     def _wake(self) -> None:
         self._watching.wake()
+        self._planning.wake()
+        self._deliver()
+
+    def _deliver(self) -> None:
         for one in self._delivering:
             one.wake()
 
     def _healthy(self) -> bool:
-        return self._looking.alive and self._watching.alive and all(one.alive for one in self._delivering)
+        loops = (self._looking, self._planning, self._watching, *self._delivering)
+        return all(one.alive for one in loops)
 
     def staff_app(self) -> ASGIApp:
         """Return what staff and agents may reach: the APIs, the mailbox and the page."""
-        routes = [
+        own = [
             *staff_api(self.counter),
+            *staff_list(self.counter),
             *catalogue_routes(self._shelf),
-            *leave_routes(self.counter),
-            *answer_routes(self.counter),
-            *approval_routes(self.counter),
             *staff_routes(self._mailbox, self._letter),
-            *self._public(),
         ]
+        routes = [*self._door.over(own), *self._links(), *self._public()]
         app = Starlette(routes=routes, exception_handlers=self._lost())
-        return self._guarded(Express(alert_taker(self.counter), app))
+        return self._guarded(Express(alert_taker(self.counter), Shielded(app)))
 
     def public_app(self) -> ASGIApp:
         """Return what everybody may reach: the page, and the links that letters hold."""
-        links = [
-            *leave_routes(self.counter),
-            *answer_routes(self.counter),
-            *approval_routes(self.counter),
-        ]
-        routes = [*links, *self._public()]
-        return self._guarded(Starlette(routes=routes, exception_handlers=self._lost()))
+        routes = [*self._links(), *self._public()]
+        return self._guarded(Shielded(Starlette(routes=routes, exception_handlers=self._lost())))
+
+    def _links(self) -> list[Route]:
+        """Return where the links in letters lead: whoever holds one is who it was sent to."""
+        made = (leave_routes, answer_routes, seen_routes, canary_routes, approval_routes, release_routes)
+        return [route for routes in made for route in routes(self.counter)]
 
     def _public(self) -> list[Route]:
         read, incident = self._page, self._incident
@@ -310,87 +358,15 @@ def _backing(config: Config, state: Path) -> Backing:
     return on_server(config.database, database_password(config))
 
 
-def _common_secret(conn: Connection) -> bytes:
-    """Return what signs the links of all desks that share these tables; the first of them makes it."""
-    table = schema.meta
-    made = upsert(conn, table).values(key="secret", value=secrets.token_hex(SECRET_BYTES))
-    conn.execute(made.on_conflict_do_nothing())
-    return bytes.fromhex(conn.execute(table.select().where(table.c.key == "secret")).one().value)
-
-
-def _secret(path: Path) -> bytes:
-    """Return what signs our links; made once, readable by us alone."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(SECRET_BYTES), encoding="ascii")
-    return bytes.fromhex(path.read_text(encoding="ascii"))
+def _badges(state: Path) -> list[Badge]:
+    """Return the badges of this desk's couriers; its name is the same after a restart and nobody else's."""
+    name = link_secret.of_file(state / "name").hex()[:16]
+    return [badge(state, name, number) for number in range(1, COURIERS_MAX + 2)]
 
 
 def _stationery(config: Config, secret: bytes, key: bytes) -> Stationery:
     sender = config.smtp.from_ if config.smtp else Sender(config.name, EmailAddress("desk@localhost"))
     reply_to = config.smtp.reply_to if config.smtp else None
-    return Stationery(config.name, config.url, sender, reply_to, secret, key)
-
-
-def _fenced(config: Config, sender: Sender, letters: Path | None) -> Line:
-    """Return the line behind its fence; the local mailbox, which is nobody's, needs none."""
-    line = _line(config, sender, letters)
-    return line if letters else Fenced(line, frozenset(config.test_domains), config.test_mode)
-
-
-def _line(config: Config, sender: Sender, letters: Path | None) -> Line:
-    smtp = config.smtp
-    if smtp is None:
-        return mailbox.CHANNEL.open(mailbox.Options(str(letters), sender))
-    return mail.CHANNEL.open(
-        mail.Options(
-            host=smtp.host,
-            sender=sender,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username or "",
-            password=password(smtp, Path(config.place.file).parent) if smtp.username else "",
-            name=config.url.host if "." in config.url.host else "localhost",
-            timeout=smtp.timeout,
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """Answers only to the names of this desk, and adds headers that keep browsers from guessing.
-
-    A page of somebody else's whose name is made to point here could otherwise read what staff may read.
-    """
-
-    app: ASGIApp
-    hosts: frozenset[str]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def guarded_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                known = {name for name, _ in message["headers"]}
-                more = [pair for pair in _SAFE if pair[0] not in known]
-                message = {**message, "headers": [*message["headers"], *more]}
-            await send(message)
-
-        if _host(scope["headers"]) in self.hosts:
-            await self.app(scope, receive, guarded_send)
-        else:
-            body = b"this desk has another name"
-            await guarded_send({"type": "http.response.start", "status": 421, "headers": []})
-            await guarded_send({"type": "http.response.body", "body": body})
-
-
-def _host(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the host that a request names, without its port; several of them are none."""
-    found = [value.decode("latin-1") for name, value in headers if name == b"host"]
-    if len(found) != 1:
-        return ""
-    host = found[0].rpartition("]")[0] + "]" if found[0].startswith("[") else found[0].partition(":")[0]
-    return host.strip("[]").lower()
+    return_path = config.smtp.return_path if config.smtp else None
+    canaries = config.channels.canaries
+    return Stationery(config.name, config.url, sender, reply_to, secret, key, return_path, canaries)

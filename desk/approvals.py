@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Row
 
 from desk import approval, records, schema
 from desk.approval import Ask, Misread, Standing, Verdict, Word
+from desk.house import House
 from desk.incident import Signal
-from desk.telling import House
 from model.grant import Grant, host_key, sealed
 
 HOUR_MS: Final = 3_600_000

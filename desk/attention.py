@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from desk import schema
 from desk.incident import Incident
+from desk.store import upsert
 from desk.view import DAY_MS, Impact
 
 HOUR_MS: Final = 3_600_000
@@ -50,12 +51,19 @@ def limits(impact: Impact, storm: bool) -> tuple[Limit, ...]:
     return found if impact is Impact.MAJOR else (*found, Limit(BUDGET, BUDGET_MS, of_cost=True))
 
 
-def over(conn: Connection, people: Collection[int], impact: Impact, storm: bool, now_ms: int) -> set[int]:
-    """Return who of these people has had so many first notices that this one goes into a summary."""
+def over(
+    conn: Connection, people: Collection[int], impact: Impact, storm: bool, now_ms: int, apart: int = 0
+) -> set[int]:
+    """Return who of these people has had so many first notices that this one goes into a summary.
+
+    The notice that is being planned stands ``apart``.
+    """
     found: set[int] = set()
+    if not people:
+        return found
     for limit in limits(impact, storm):
         since_ms = now_ms - limit.within_ms
-        recent = (_CHARGE.c.at_ms > since_ms,)
+        recent = (_CHARGE.c.at_ms > since_ms, _CHARGE.c.notice != apart)
         spent = _CHARGE.c.cost if limit.of_cost else sa.literal(1)
         # Most of the time nobody can be over a limit, and that is seen without asking about anybody.
         if int(conn.execute(sa.select(sa.func.sum(spent)).where(*recent)).scalar() or 0) < limit.amount:
@@ -63,7 +71,8 @@ def over(conn: Connection, people: Collection[int], impact: Impact, storm: bool,
         query = (
             sa.select(_A.c.person)
             .join(_CHARGE, _CHARGE.c.notice == _A.c.notice)
-            .join(_N, _N.c.id == _A.c.notice)
+            .join(_N, sa.and_(_N.c.id == _A.c.notice, _N.c.incident == _A.c.incident))
+            .where(_A.c.person.between(min(people), max(people)))
             .where(*recent, _N.c.state != "withdrawn", ~_put_off)
             .group_by(_A.c.person)
             .having(sa.func.sum(spent) >= limit.amount)
@@ -73,11 +82,16 @@ def over(conn: Connection, people: Collection[int], impact: Impact, storm: bool,
 
 
 def charge(conn: Connection, notice: int, incident: Incident, counts: tuple[int, int], now_ms: int) -> None:
-    """Write down what a first notice costs, and who is to answer; ``counts`` are people told and put off."""
+    """Write down what a page of a first notice costs, and who is to answer.
+
+    ``counts`` are people told and put off.
+    """
     rule = min((signal.name for signal in incident.signals if signal.name), default="")
     values = {"notice": notice, "rule": rule, "cost": COSTS[incident.impact]}
     people, put_off = counts
-    conn.execute(_CHARGE.insert().values(**values, people=people, put_off=put_off, at_ms=now_ms))
+    kept = upsert(conn, _CHARGE).values(**values, people=people, put_off=put_off, at_ms=now_ms)
+    more = {"people": _CHARGE.c.people + people, "put_off": _CHARGE.c.put_off + put_off}
+    conn.execute(kept.on_conflict_do_update(index_elements=["notice"], set_=more))
 
 
 def by_rule(conn: Connection, now_ms: int) -> list[dict[str, Any]]:

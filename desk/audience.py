@@ -51,13 +51,15 @@ def surer(new: Grade, old: str) -> bool:
 class Why(msgspec.Struct, frozen=True):
     """Why somebody is affected, as data, so that it can be said in any language.
 
-    ``via`` is the service that the customer uses, where it only needs the one that fails.
+    ``via`` is the service that the customer uses, where it only needs the one that fails; ``foretold_ms``
+    is when they were told that it might come, in ms since 1970 in UTC, 0 where they were not.
     """
 
     everyone: bool = False
     uses: bool = False
     tags: tuple[tuple[str, str], ...] = ()
     via: str = ""
+    foretold_ms: int = 0
 
     @classmethod
     def of(cls, scope: Scope, via: str = "") -> Why:
@@ -152,6 +154,10 @@ class Judge:
         reason = why_not(self.catalogue, self.trouble.service, customer)
         other = self.trouble.mismatch(customer) if customer.uses_service(self.trouble.service) else ""
         return Verdict(Grade.NOT, f"{reason.rstrip('.')}: it has {other}." if other else reason)
+
+    def asks_for(self, tag: str) -> bool:
+        """Tell whether it matters what customers have in a tag."""
+        return any(one.asks_for(tag) for one in (self.trouble, *self.others))
 
     def _by_way_of_others(self, customer: Customer, here: Hit) -> Verdict:
         """Judge a customer at a place where the service fails, who does not use it directly."""

@@ -32,6 +32,7 @@ _CONNECT_S: Final = 5
 _STATEMENT_MS: Final = 30_000
 _WRITERS_LOCK: Final = 0x626668  # of this database alone; any number would do
 READERS_MAX: Final = 8
+COURIERS_MAX: Final = 8
 
 
 class Unready(Exception):
@@ -43,17 +44,22 @@ class Backing:
     """What the store needs of a database.
 
     ``alone`` is called where a transaction that writes begins: no other desk writes until it ends. ``shared``
-    says that other desks may stand on the same database.
+    says that other desks may stand on the same database. Where there are ``couriers``, their transactions
+    begin with ``together``: they write beside each other, and never beside one that is alone.
     """
 
     writer: Engine
     readers: Engine
     alone: Callable[[Connection], None]
     shared: bool
+    couriers: Engine | None
+    together: Callable[[Connection], None]
 
     def close(self) -> None:
         """Let go of every connection."""
         self.readers.dispose()
+        if self.couriers:
+            self.couriers.dispose()
         self.writer.dispose()
 
 
@@ -63,9 +69,8 @@ def in_file(file: Path) -> Backing:
     Exactly one connection writes and checkpoints, because SQLite before 3.51.3 can damage its log when two
     do so at once.
     """
-    return Backing(
-        _sqlite(file, _WRITER, "BEGIN IMMEDIATE"), _sqlite(file, _READER, "BEGIN"), _nothing, shared=False
-    )
+    writer, readers = _sqlite(file, _WRITER, "BEGIN IMMEDIATE"), _sqlite(file, _READER, "BEGIN")
+    return Backing(writer, readers, _nothing, shared=False, couriers=None, together=_nothing)
 
 
 def on_server(database: Database, password: str) -> Backing:
@@ -97,7 +102,8 @@ def on_server(database: Database, password: str) -> Backing:
         )
 
     readers = made(READERS_MAX).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Backing(made(1), readers, _lock, shared=True)
+    couriers = made(COURIERS_MAX)
+    return Backing(made(1), readers, _lock, shared=True, couriers=couriers, together=_lock_together)
 
 
 def _nothing(_: Connection) -> None:
@@ -107,6 +113,14 @@ def _nothing(_: Connection) -> None:
 def _lock(conn: Connection) -> None:
     """Wait until no other desk writes; the lock ends with the transaction."""
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS_LOCK)))
+
+
+def _lock_together(conn: Connection) -> None:
+    """Wait until no desk writes alone, and keep it from that until the transaction ends.
+
+    PostgreSQL lets nobody pass who waits to be alone, so a stream of couriers does not keep a desk waiting.
+    """
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_WRITERS_LOCK)))
 
 
 def _sqlite(file: Path, settings: tuple[str, ...], begin: str) -> Engine:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk import bounce, schema
+from desk import bounce, schema, verp
 from desk.bounce import NoReport
 from desk.counter import Counter, answer, body
 from desk.intake import Refused
@@ -35,7 +35,9 @@ def _take(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
     async def take(request: Request) -> Response:
         """Answer 200 once each recipient's report is durable; one about strangers is taken and dropped."""
         try:
-            found = bounce.read_report(await body(request))
+            data = await body(request)
+            found = bounce.read_report(data)
+            of = _whose(counter, data)
         except NoReport as wrong:
             return answer(f"the message is no report of a delivery: {wrong}", 400)
         except Refused as fact:
@@ -43,11 +45,22 @@ def _take(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
         now_ms = counter.clock()
 
         def write(conn: Connection) -> int:
-            return sum(report(conn, one, now_ms) for one in found)
+            return sum(report(conn, one, now_ms, of=of) for one in found)
 
         return answer({"known": await asyncio.wrap_future(counter.store.write(write))})
 
     return take
+
+
+def _whose(counter: Counter, data: bytes) -> int:
+    """Return the person whom a report is about, 0 where only its own words say so; or raise ``NoReport``."""
+    smtp = counter.house.config.smtp
+    if smtp is None or smtp.return_path is None:
+        return 0
+    person = verp.reported_of(counter.house.secret, smtp.return_path, data)
+    if person is None:
+        raise NoReport("it came to no address of ours with a genuine token")
+    return person
 
 
 def _list(counter: Counter) -> Callable[[Request], Response]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
-
-from desk.store import upsert
 
 PAGE_ROWS: Final = 5_000
 STATEMENTS_KEPT_MAX: Final = 64
@@ -42,7 +41,7 @@ def put(conn: Connection, table: sa.Table, rows: Rows, clause: Clause = _plain) 
     found = iter(rows)
     while page := list(islice(found, PAGE_ROWS)):
         if conn.dialect.name == "postgresql":
-            _put_columns(conn, table, page, clause)
+            _put_text(conn, table, page, clause)
         else:
             _put_rows(conn, table, page, clause)
 
@@ -65,19 +64,49 @@ def _statement(
     return made.string, names, {name: made.params[name] for name in names if name not in columns}
 
 
-def _put_columns(
-    conn: Connection, table: sa.Table, page: Sequence[Mapping[str, Any]], clause: Clause
-) -> None:
-    """Send each column as one array: a server reads a row at a time ten times slower."""
-    columns = [table.c[name] for name in page[0]]
-    arrays = [sa.bindparam(f"all_{one.name}", type_=postgresql.ARRAY(one.type)) for one in columns]
+def _put_text(conn: Connection, table: sa.Table, page: Sequence[Mapping[str, Any]], clause: Clause) -> None:
+    """Send rows as one text of JSON: the driver packs neither rows nor arrays half as fast."""
+    text, fixed = _text_statement(table, tuple(page[0]), clause, conn.dialect)
+    rows = msgspec.json.encode(page, enc_hook=str).decode()
+    conn.exec_driver_sql(text, {**fixed, "all_rows": rows})
+
+
+@lru_cache(STATEMENTS_KEPT_MAX)
+def _text_statement(
+    table: sa.Table, names: tuple[str, ...], clause: Clause, dialect: sa.Dialect
+) -> tuple[str, Mapping[str, Any]]:
+    """Return an insert of rows in JSON as PostgreSQL reads it, and what is always the same in it."""
     given = (
-        sa.func.unnest(*arrays)
-        .table_valued(*(sa.column(one.name, one.type) for one in columns))
-        .render_derived(name="given")
+        sa.func.json_to_recordset(sa.cast(sa.bindparam("all_rows", type_=sa.Text), sa.JSON))
+        .table_valued(*(sa.column(name, table.c[name].type) for name in names))
+        .render_derived(name="given", with_types=True)
     )
-    insert = upsert(conn, table).from_select([one.name for one in columns], sa.select(*given.c))
-    conn.execute(clause(insert), {f"all_{one.name}": [row[one.name] for row in page] for one in columns})
+    insert = cast("sqlite.Insert", postgresql.insert(table)).from_select(names, sa.select(*given.c))
+    made = clause(insert).compile(dialect=dialect)
+    fixed = {name: bound.value for bound, name in made.bind_names.items() if not bound.required}
+    return str(made), fixed
+
+
+def fetch(conn: Connection, query: sa.Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a query as the driver makes them; it is one that is asked again and again.
+
+    On SQLite a yes or no is 1 or 0.
+    """
+    text, names, fixed = _question(query, conn.dialect)
+    given = {**fixed, **values}
+    found = conn.exec_driver_sql(text, tuple([given[name] for name in names]) if names else given)
+    assert found.cursor is not None, "a query has rows"
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in found.cursor.fetchall()]
+    found.close()
+    return rows
+
+
+@lru_cache(STATEMENTS_KEPT_MAX)
+def _question(query: sa.Select[Any], dialect: sa.Dialect) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+    """Return a query as the driver reads it, what stands at each place, and what is always the same."""
+    made = query.compile(dialect=dialect)
+    fixed = {name: bound.value for bound, name in made.bind_names.items() if not bound.required}
+    return str(made), tuple(made.positiontup or ()), fixed
 
 
 def over(table: sa.Table, names: Iterable[str], only: Only | None = None, keys: Sequence[str] = ()) -> Clause:

@@ -54,7 +54,7 @@ def size(catalogue: Catalogue, service: str, found: Sequence[Affected], before: 
     """Return the size of an audience, with those that this incident has written to ``before``."""
     everybody = predicted = 0
     for customer in catalogue.customers:
-        people = sum(1 for person in customer.people if person.by_mail)
+        people = sum(1 for person in customer.people if person.is_told)
         everybody += people
         if any(ref.text == service for ref in customer.uses):
             predicted += people

@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from desk import dependency
 from desk.affects import USES, Affects
-from desk.customer import Customer, Person, Team
+from desk.customer import Customer, Person, Team, Tier
 from desk.dependency import Needs
-from desk.service import Service
+from desk.finder import Finder
+from desk.service import Forecast, Service
 from desk.view import Impact
+
+MARK_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """What one alert means for one service; impact None means that nobody outside can feel it."""
+    """What one alert means for one service; impact None means that nobody outside can feel it.
+
+    With a ``forecast`` nothing is wrong yet, and the impact is the one that is expected.
+    """
 
     service: str
     impact: Impact | None
     affects: Affects
     reason: str
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All services, customers and teams; read once and never changed."""
+    """All services, customers, tiers and teams; read once and never changed."""
 
     services: Mapping[str, Service]
     customers: tuple[Customer, ...]
     teams: Mapping[str, Team]
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
     needs: Needs = field(init=False, repr=False, compare=False)
     """What each service needs of the others."""
+    foresees: bool = field(init=False, repr=False, compare=False)
+    """Whether any alert tells of what is to come."""
+    marks: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """A short text for each service, another one wherever its alerts may mean something else."""
+    finder: Finder = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Asked for every alert and every customer.
         object.__setattr__(self, "needs", {name: one.depends_on for name, one in self.services.items()})
+        rules = (rule for one in self.services.values() for rule in one.impact)
+        object.__setattr__(self, "foresees", any(rule.forecast for rule in rules))
+        object.__setattr__(self, "marks", {name: _mark(one) for name, one in self.services.items()})
+        object.__setattr__(self, "finder", Finder.of(self.services.values()))
 
     def people(self) -> Iterator[tuple[Customer, Person]]:
         """Yield every person with the customer."""
         return ((customer, person) for customer in self.customers for person in customer.people)
+
+    def everybody(self) -> Iterator[tuple[Customer, Person]]:
+        """Yield every person with the customer, those included who are told only in the place of others."""
+        yield from self.people()
+        yield from ((one, one.alternate) for one in self.customers if one.alternate)
 
     def team_of(self, service: str) -> Team | None:
         """Return the team that owns a service, or None where nobody can be asked."""
@@ -66,12 +90,24 @@ class Catalogue:
         return dependency.brought_down(self.needs, failed)
 
     def touches(self, labels: Mapping[str, str]) -> tuple[Touch, ...]:
-        """Return what an alert with these labels means for each service in use that it touches."""
-        return tuple(
-            _touch(service, labels)
-            for service in self.services.values()
-            if service.serves and service.is_shown_by(labels)
-        )
+        """Return what an alert with these labels means now for each service in use that it touches."""
+        return tuple(one for one in self._all_touches(labels) if one.forecast is None)
+
+    def foretells(self, labels: Mapping[str, str]) -> tuple[Touch, ...]:
+        """Return what an alert with these labels foretells, for each service in use."""
+        if not self.foresees:
+            return ()
+        return tuple(one for one in self._all_touches(labels) if one.forecast is not None)
+
+    def _all_touches(self, labels: Mapping[str, str]) -> Iterator[Touch]:
+        return (_touch(service, labels) for service in self.finder.shown_by(labels))
+
+    def wants_forecasts(self, customer: Customer, person: Person) -> bool:
+        """Tell whether somebody asked to hear of what is only expected; the own word goes over the tier's."""
+        if person.pre_impact is not None:
+            return person.pre_impact
+        tier = self.tiers.get(str(customer.tier or ""))
+        return tier is not None and tier.pre_impact
 
     def touch(self, service: str, labels: Mapping[str, str]) -> Touch:
         """Return what an alert with these labels means for this one service."""
@@ -81,11 +117,16 @@ class Catalogue:
         return _touch(known, labels)
 
 
+def _mark(service: Service) -> str:
+    said = repr((service.impact, service.hosts)).encode()
+    return hashlib.blake2b(said, digest_size=MARK_BYTES).hexdigest()
+
+
 def _touch(service: Service, labels: Mapping[str, str]) -> Touch:
     rule = service.rule(labels)
     if rule is not None:
         reason = f"{rule.when} has the impact {rule.impact.value} on {service.service}"
-        return Touch(str(service.service), rule.impact, rule.affects, reason)
+        return Touch(str(service.service), rule.impact, rule.affects, reason, rule.forecast)
     impact, word = _labelled(labels), labels.get("impact", "")
     if not word:
         return Touch(str(service.service), None, USES, "neither the catalogue nor a label names an impact")

@@ -21,8 +21,10 @@ from desk.catalogue_text import plain
 from desk.counter import Counter, answer, body
 from desk.differences import differences
 from desk.edition import Edition
+from desk.house import House
 from desk.intake import Refused
-from desk.telling import House
+from desk.staff import Role
+from desk.staff_door import Door, Unproven, refusal
 from model.misfit import Rejected
 
 PUT_BYTES_MAX: Final = 16 << 20
@@ -34,11 +36,13 @@ _KINDS: Final = ("application/json", "application/yaml", "application/x-yaml", "
 class Shelf:
     """Where the catalogue is asked for and handed in.
 
-    ``token_sha256`` is empty where desk.yaml names no token: then nobody may. ``over`` names the files that
+    ``token_sha256`` is empty where desk.yaml names no token: then only an admin of the staff may, and where
+    there is no staff nobody. ``over`` names the files that
     the desk has read; ``settled`` hears of the house whose catalogue is in force from now on.
     """
 
     counter: Counter
+    door: Door
     token_sha256: bytes
     over: Callable[[], str]
     settled: Callable[[House], None]
@@ -48,7 +52,7 @@ class Shelf:
         try:
             self._admit(request)
         except Refused as fact:
-            return _refusal(fact)
+            return refusal(fact)
         catalogue, name = self.counter.house.catalogue, request.query_params.get("csv")
         if name is None:
             return answer(await asyncio.to_thread(plain, catalogue))
@@ -66,7 +70,7 @@ class Shelf:
             text = await body(request, PUT_BYTES_MAX)
             catalogue = await asyncio.to_thread(edition.read_edition, text)
         except Refused as fact:
-            return _refusal(fact)
+            return refusal(fact)
         except Rejected as wrong:
             return answer({"mistakes": [str(one) for one in wrong.problems]}, 400)
         changes = await asyncio.to_thread(_changes, self.counter, catalogue)
@@ -75,12 +79,16 @@ class Shelf:
         return answer({"in_force": not only_preview, "changes": changes})
 
     def _admit(self, request: Request) -> None:
-        if not self.token_sha256:
-            raise Refused(403, "desk.yaml names no catalogue_token_file, so nobody may")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         given = hashlib.sha256(token.strip().encode()).digest()
-        if not hmac.compare_digest(given, self.token_sha256) or scheme.lower() != "bearer":
-            raise Refused(401, "send the token as Authorization: Bearer TOKEN")
+        if hmac.compare_digest(given, self.token_sha256) and scheme.lower() == "bearer":
+            return
+        if self.door.is_shut:
+            self.door.admit(request.scope, frozenset({Role.ADMIN}))
+        elif not self.token_sha256:
+            raise Refused(403, "desk.yaml names no catalogue_token_file and no staff, so nobody may")
+        else:
+            raise Unproven(401, "send the token as Authorization: Bearer TOKEN")
 
     async def _adopt(self, catalogue: Catalogue, text: str) -> None:
         now_ms = self.counter.clock()
@@ -109,17 +117,10 @@ def _is_preview(request: Request) -> bool:
     return wish == "true"
 
 
-def _refusal(fact: Refused) -> Response:
-    said = answer(fact.sentence, fact.status)
-    if fact.status == 401:
-        said.headers["WWW-Authenticate"] = 'Bearer realm="catalogue"'
-    return said
-
-
 def _changes(counter: Counter, new: Catalogue) -> list[dict[str, object]]:
     house = counter.house
     with counter.store.reading() as conn:
-        incidents = records.open_incidents(conn)
+        incidents = records.whole_incidents(conn)
     share_max = house.config.narrow_scope_max.value / 100
     found = differences(house.catalogue, new, incidents.values(), share_max)
     return [asdict(one) for one in found]

@@ -10,7 +10,7 @@ from typing import Final
 from desk.catalogue import Catalogue
 from desk.catalogue_csv import Attached, Table, read_table
 from desk.config import Config
-from desk.customer import Customer, Person, Team
+from desk.customer import Customer, Person, Team, Tier
 from desk.dependency import Ref, circles
 from desk.files import read_bytes
 from desk.service import ImpactRule, Service
@@ -29,6 +29,7 @@ class CatalogueFile:
     services: tuple[Service, ...] = ()
     customers: tuple[Customer, ...] = ()
     teams: tuple[Team, ...] = ()
+    tiers: tuple[Tier, ...] = ()
 
 
 def read_catalogue(config: Config, beside: Path) -> Catalogue:
@@ -48,7 +49,25 @@ def read_catalogue(config: Config, beside: Path) -> Catalogue:
             problems += wrong.problems
     if problems:
         raise Rejected(tuple(problems))
-    return joined(files, tables)
+    catalogue = joined(files, tables)
+    problems += _unspoken(config, catalogue)
+    if problems:
+        raise Rejected(tuple(problems))
+    return catalogue
+
+
+def _unspoken(config: Config, catalogue: Catalogue) -> Iterator[Problem]:
+    """Find chats that desk.yaml does not open, and a team that hears of canaries and is none."""
+    chats = [str(one.chat) for one in config.channels.chats]
+    for team in catalogue.teams.values():
+        if team.chat and str(team.chat) not in chats:
+            cure = nearest(str(team.chat), chats).replace("the keys here", "the chats") if chats else ""
+            sentence = f"desk.yaml opens no chat {str(team.chat)!r}"
+            yield Problem(team.place, sentence, cure or "add it under chats: in desk.yaml")
+    told = config.channels.canaries.tell if config.channels.canaries else None
+    if told and told not in catalogue.teams:
+        sentence = f"there is no team {str(told)!r} to hear of the canaries"
+        yield Problem(config.place, sentence, "name a team of the catalogue")
 
 
 def check_alone(path: Path) -> CatalogueFile:
@@ -66,15 +85,21 @@ def joined(files: Iterable[CatalogueFile], tables: Iterable[Table] = ()) -> Cata
     declared += (one for table in tables for one in table.customers)
     customers = _with_people(declared, attached)
     teams = tuple(one for file in files for one in file.teams)
+    tiers = tuple(one for file in files for one in file.tiers)
     catalogue = Catalogue(
-        {str(one.service): one for one in services}, customers, {str(one.team): one for one in teams}
+        {str(one.service): one for one in services},
+        customers,
+        {str(one.team): one for one in teams},
+        {str(one.tier): one for one in tiers},
     )
     problems = [
         *_strangers(customers, attached),
         *_twice("service", ((one.service, one.place) for one in services)),
         *_twice("customer", ((one.customer, one.place) for one in customers)),
         *_twice("team", ((one.team, one.place) for one in teams)),
-        *_twice("person", ((person.email.lower(), person.place) for _, person in catalogue.people())),
+        *_twice("tier", ((one.tier, one.place) for one in tiers)),
+        *_idle_tiers(customers, tiers),
+        *_twice("person", ((person.email.lower(), person.place) for _, person in catalogue.everybody())),
         *(
             problem
             for team in teams
@@ -135,6 +160,16 @@ def _unknown(what: str, ref: Ref, known: Iterable[str]) -> Iterator[Problem]:
         yield Problem(
             ref.place, f"there is no {what} {ref.text!r}", cure.replace("the keys here", f"the {what}s")
         )
+
+
+def _idle_tiers(customers: Iterable[Customer], tiers: Iterable[Tier]) -> Iterator[Problem]:
+    """Find tiers that no customer has: a name that is misspelt would ask for nobody."""
+    known = {str(one.tier) for one in customers if one.tier}
+    for one in tiers:
+        if str(one.tier) not in known:
+            cure = nearest(str(one.tier), known) if known else "remove it"
+            sentence = f"no customer has the tier {str(one.tier)!r}"
+            yield Problem(one.place, sentence, cure.replace("the keys here", "the tiers"))
 
 
 def _circles(catalogue: Catalogue) -> Iterator[Problem]:

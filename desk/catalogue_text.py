@@ -19,11 +19,12 @@ Plain = str | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
 
 def plain(catalogue: Catalogue) -> dict[str, Plain]:
-    """Return services, customers and teams as texts, numbers, lists and mappings; defaults are left out."""
+    """Return all of a catalogue as texts, numbers, lists and mappings; defaults are left out."""
     return {
         "services": [_plain(one) for one in catalogue.services.values()],
         "customers": [_plain(one) for one in catalogue.customers],
         "teams": [_plain(one) for one in catalogue.teams.values()],
+        **({"tiers": [_plain(one) for one in catalogue.tiers.values()]} if catalogue.tiers else {}),
     }
 
 

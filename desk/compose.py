@@ -32,7 +32,7 @@ SENTENCE_CHARS_MAX: Final = 400
 DETAIL_CHARS_MAX: Final = 300
 DETAILS_MAX: Final = 40
 
-_HOST_LABELS: Final = (
+HOST_LABELS: Final = (
     "instance",
     "host",
     "hostname",
@@ -69,11 +69,15 @@ _page: Final = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One notice in one language; ``STOP_MARK`` in the bodies stands for the reader's own link."""
+    """One notice in one language; ``STOP_MARK`` in the bodies stands for the reader's own link.
+
+    ``calendar`` is an iCalendar object that goes along.
+    """
 
     subject: str
     text: str
     html: str
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def _by_language(annotations: Mapping[str, str], name: str) -> dict[str, str]:
 
 def unfit(text: str, language: str, strangers: Iterable[str], signal: Signal | None = None) -> str:
     """Return why a sentence must not be shown to customers, or the empty string."""
-    hosts = [(label, signal.labels.get(label)) for label in _HOST_LABELS] if signal else []
+    hosts = [(label, signal.labels.get(label)) for label in HOST_LABELS] if signal else []
     found = flaws(text, language, strangers, hosts)
     return found[0].sentence if found else ""
 
@@ -272,6 +276,9 @@ def _running(facts: Facts, language: str, zone: Zone, why: Why | None) -> list[L
         lines.append(Line(because, language))
     if why is not None:
         lines.append(Line(say(language, "since", time=since, who=_who(facts, language, why)), language))
+    if why is not None and why.foretold_ms and facts.kind == "first":
+        said = said_time(why.foretold_ms, facts.now_ms, language, zone)
+        lines.append(Line(say(language, "foretold", time=said), language))
     doing = Line(say(language, f"doing_{facts.state.value}"), language)
     lines.append((_own(facts.doing, language) if facts.kind == "first" else None) or doing)
     lines.append(Line(say(language, "need_nothing"), language))

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from desk import verp
 from desk.database import Database
 from desk.files import read_bytes, read_secret
-from desk.person import ENGLISH, UTC_ZONE, Language, MailDomain, Sender, Text, Zone
+from desk.person import ENGLISH, UTC_ZONE, EmailAddress, Language, MailDomain, Sender, Text, Zone
 from desk.service import Percent
+from desk.voices import MAIL_ALONE, Channels
 from model.address import Listen, WebAddress
 from model.decode import Raw, decode
 from model.duration import Duration, seconds
@@ -37,6 +39,7 @@ class Smtp:
     username: Raw | None = None
     password_file: Raw | None = None
     reply_to: Sender | None = None
+    return_path: EmailAddress | None = None
     timeout: Duration = seconds(10)
 
     def __post_init__(self) -> None:
@@ -44,6 +47,9 @@ class Smtp:
             raise Misfit(f"{self.port} is not a port", "write a number from 1 to 65535", key="port")
         if (self.username is None) != (self.password_file is None):
             raise Misfit("a username needs a password_file, and the reverse", "give both", key="username")
+        if self.return_path is not None and not verp.fits(self.return_path):
+            cure = "write a short one like bounce@example.com"
+            raise Misfit("there is no room for a token in the address", cure, key="return_path")
         if self.username is not None and self.security == "none":
             cure = "set security to starttls or tls"
             raise Misfit("the password would travel in clear", cure, key="security")
@@ -91,6 +97,7 @@ class Config:
     reopen_within: Duration = seconds(1800)
     narrow_scope_max: Percent = HALF
     catalogue_token_file: Raw | None = None
+    staff: Raw | None = None
     language: Language = ENGLISH
     zone: Zone = UTC_ZONE
     couriers: int = 1
@@ -99,6 +106,7 @@ class Config:
     test_domains: tuple[MailDomain, ...] = ()
     embed_from: tuple[Origin, ...] = ()
     copy: Copy | None = None
+    channels: Channels = MAIL_ALONE
 
     def __post_init__(self) -> None:
         if not 1 <= self.couriers <= COURIERS_MAX:
@@ -122,6 +130,13 @@ class Config:
             raise Misfit(sentence, "add test_domains: [example.com], or leave smtp out", key="test_mode")
         if not self.catalogue:
             raise Misfit("no catalogue is named", "write catalogue: [catalogue.yaml]", key="catalogue")
+
+    @property
+    def human(self) -> Sender:
+        """Whose address answers and questions go to."""
+        if self.smtp is None:
+            return Sender(self.name, EmailAddress("desk@localhost"))
+        return self.smtp.reply_to or self.smtp.from_
 
 
 def read_config(path: Path) -> Config:

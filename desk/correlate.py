@@ -32,14 +32,13 @@ from desk.decision import (
     WasOver,
 )
 from desk.incident import Change, Echo, EchoKind, Field, Incident, Signal, Timeline, Turn, advance, weight
-from desk.scene import ECHO_GRACE_MS, Failure, Scene, Sight
+from desk.scene import ECHO_GRACE_MS, RESEND_GRACE_MS, Failure, Scene, Sight
 from desk.share import Weighed, weigh
 from desk.view import Impact, IncidentState
 from model.outcome import Healing, Outcome
 
 REMEDY_GRACE_MS: Final = 120_000
 LATE_MAX_MS: Final = 900_000
-RESEND_GRACE_MS: Final = 90_000
 
 _WORKING: Final = (Healing.ACTING, Healing.VERIFYING)
 _IN_VAIN: Final = (Outcome.FAILED, Outcome.INEFFECTIVE, Outcome.HARMFUL)
@@ -70,6 +69,8 @@ class _Case:
 
     def way(self) -> tuple[str, ...]:
         """Return the way to a failed service that this one cannot do without; empty without one."""
+        if not self.catalogue.needs.get(self.service):
+            return ()
         others = [name for name in self.failed if name != self.service]
         return dependency.brought_down(self.catalogue.needs, others).get(self.service, ()) if others else ()
 
@@ -249,7 +250,9 @@ def _known(case: _Case, incident: Incident) -> Iterator[Decision]:
     free, _ = _free(case)
     more = tuple(signal for signal in free if signal.key not in joined)
     if more:
-        yield Joined(incident, more, f"{incident.service} has an open incident already")
+        echoes = {echo.signal.key for echo in case.echoes}
+        freed = tuple(signal.key for signal in more if signal.key in echoes)
+        yield Joined(incident, more, freed, f"{incident.service} has an open incident already")
     signals = (*incident.signals, *more)
     living = tuple(signal for signal in signals if case.is_alive(signal))
     way = () if incident.cause else case.way()
@@ -288,7 +291,8 @@ def _turning(
                 incident, _finished(incident, signals), healed=False, reason="it was quiet for half an hour"
             )
     elif not there and flapping.is_unstable(case.turns, case.now_ms):
-        yield Flapped(incident, flapping.said(case.turns, case.now_ms))
+        timeline = _pinned(incident, timeline_of(signals)) if signals else incident.timeline
+        yield Flapped(incident, timeline, flapping.said(case.turns, case.now_ms))
     elif not there:
         healed = _healed(signals)
         reason = "a playbook fixed it and proved it" if healed else "every alert has ended"
@@ -337,7 +341,7 @@ def _is_awaited(signal: Signal, now_ms: int) -> bool:
 
 def next_due_ms(incident: Incident, now_ms: int, sight: Sight) -> int:
     """Return when time alone could change this incident; 0 when it could not."""
-    moments = [incident.next_update_ms]
+    moments = [incident.word_due_ms]
     for signal in incident.signals:
         moments += [signal.ends_ms, signal.ends_ms + REMEDY_GRACE_MS]
     moments.append(sight.started_ms + RESEND_GRACE_MS)
@@ -417,4 +421,4 @@ def _why(living: Sequence[Signal], awaited: Sequence[Signal], state: IncidentSta
         if remedy is not None:
             said = f": {remedy.reason}" if remedy.reason else ""
             return f"the remedy {remedy.playbook or 'of no playbook'} is {remedy.status.value}{said}"
-    return f"{len(living)} alerts fire, so it is {state.value}"
+    return f"its alerts fire, so it is {state.value}" if living else f"no alert fires, so it is {state.value}"

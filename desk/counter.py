@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from desk.episode import Outcome
-from desk.intake import BODY_BYTES_MAX, Refused
+from desk.house import House
+from desk.intake import BODY_BYTES_MAX, Refused, without_nul
 from desk.store import Store
-from desk.telling import House
 
 BODY_S: Final = 10.0
 
@@ -46,7 +46,7 @@ async def body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
         raise Refused(408, f"the body did not come within {BODY_S:.0f} s") from None
     except ClientDisconnect:
         raise Refused(400, "the body ended early") from None
-    return bytes(body)
+    return without_nul(bytes(body))
 
 
 def answer(value: object, status: int = 200) -> Response:

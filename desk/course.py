@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import digest, dossier, outbox, records, schema, telling
+from desk import digest, dossier, foretold, outbox, planning, records, schema, speakers, telling
 from desk.compose import Kind
 from desk.decision import (
     Decision,
@@ -30,13 +30,15 @@ from desk.decision import (
     Turned,
     WasOver,
 )
-from desk.incident import Cause, Echo, Field, Incident, Signal, weight
+from desk.house import House
+from desk.incident import EARLY_MS, Cause, Echo, Field, Incident, Signal, weight
 from desk.outbox import MINUTE_MS
 from desk.share import weigh
-from desk.telling import House, Word
+from desk.telling import Word
 from desk.view import Impact, IncidentState
 
 UPDATE_PAUSE_MS: Final = 10 * MINUTE_MS
+_BEGINNING: Final = ("onset_ms", "noticed_ms")
 OF_AN_OPEN_ONE: Final[tuple[Kind, ...]] = ("first", "update", "reopened", "unstable")
 
 
@@ -51,7 +53,7 @@ def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None
     """Open an incident, with its first notices in the same transaction."""
     promise_ms = now_ms + telling.promise_ms(decision.impact)
     incident = replace(_begun(house, decision, decision.state, now_ms), next_update_ms=promise_ms)
-    incident = insert(conn, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
+    incident = insert(conn, house, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
     dossier.note_turn(conn, incident.service, now_ms, came=True)
     dossier.end_echoes(conn, incident.service, [one.key for one in decision.signals], now_ms)
     if decision.unstable:
@@ -59,7 +61,7 @@ def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None
     telling.publish(
         conn, house, incident, "unstable" if decision.unstable else "first", now_ms, decision.reason
     )
-    telling.tell_affected(conn, house, incident, now_ms)
+    planning.tell_affected(conn, house, incident, now_ms)
 
 
 def _reopen(conn: Connection, house: House, decision: Reopened, now_ms: int) -> None:
@@ -73,13 +75,13 @@ def _reopen(conn: Connection, house: House, decision: Reopened, now_ms: int) -> 
         signals=decision.signals,
         timeline=decision.timeline,
     )
-    incident = begin_anew(conn, incident, decision.reason, now_ms)
+    incident = begin_anew(conn, house, incident, decision.reason, now_ms)
     if decision.unstable:
         incident = _unstable(conn, incident, now_ms)
     tell_anew(conn, house, incident, decision.reason, now_ms)
 
 
-def begin_anew(conn: Connection, incident: Incident, reason: str, now_ms: int) -> Incident:
+def begin_anew(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> Incident:
     """Open an incident that had ended once more; return it as it stands then."""
     incident = replace(
         incident,
@@ -102,9 +104,12 @@ def begin_anew(conn: Connection, incident: Incident, reason: str, now_ms: int) -
         },
     )
     dossier.set_more(conn, incident.id, {"reopened_ms": now_ms})
+    foretold.note(conn, incident.service, incident.id, now_ms)
     link = schema.incident_alert
-    conn.execute(sa.update(link).where(link.c.incident == incident.id).values(snapshot=""))
-    records.link_alerts(conn, incident.id, incident.signals)
+    kept = (link.c.incident == incident.id) & (link.c.snapshot != "")
+    conn.execute(sa.update(link).where(kept).values(snapshot=""))
+    more = speakers.strangers(conn, incident.id, incident.signals)
+    speakers.join(conn, house, now_ms, incident, more)
     return incident
 
 
@@ -116,7 +121,7 @@ def tell_anew(conn: Connection, house: House, incident: Incident, reason: str, n
     heard_end = set(outbox.told_people(conn, incident.id)) - set(telling.believing(conn, incident))
     told = None if incident.unstable_ms else sorted(heard_end)
     telling.tell_told(conn, house, incident, Word(kind, number, told, held=True), now_ms)
-    telling.tell_affected(conn, house, incident, now_ms, again=True)
+    planning.tell_affected(conn, house, incident, now_ms, again=True)
 
 
 def _unstable(conn: Connection, incident: Incident, now_ms: int) -> Incident:
@@ -130,11 +135,13 @@ def _flap(conn: Connection, house: House, decision: Flapped, now_ms: int) -> Non
     """Keep it open although it would end, and say once that it comes and goes."""
     incident = _unstable(conn, decision.incident, now_ms)
     dossier.note_turn(conn, incident.service, now_ms, came=False)
-    records.change_incident(conn, incident.id, {"reason": decision.reason})
+    # What began earlier than was known is not to be forgotten, for the alert that says so may be silent then.
+    since = {name: at_ms for name, at_ms in records.moments(decision.timeline).items() if name in _BEGINNING}
+    records.change_incident(conn, incident.id, {"reason": decision.reason, **since})
     outbox.withdraw(conn, incident.id, "it comes and goes", OF_AN_OPEN_ONE)
     number = telling.publish(conn, house, incident, "unstable", now_ms, decision.reason)
     telling.tell_told(conn, house, incident, Word("unstable", number), now_ms)
-    telling.tell_affected(conn, house, incident, now_ms, again=True)
+    planning.tell_affected(conn, house, incident, now_ms, again=True)
 
 
 def _turn(conn: Connection, _: House, decision: Turned, now_ms: int) -> None:
@@ -159,10 +166,11 @@ def _echo(conn: Connection, house: House, decision: Echoed, now_ms: int) -> None
         for signal in decision.signals
     ]
     dossier.note_echoes(conn, echoes, now_ms)
+    foretold.note(conn, decision.service, number, now_ms)
     cause = records.open_incidents(conn, [decision.path[-1]]).get(decision.path[-1])
     if cause is not None:
         behind = replace(cause, echoes=dossier.echoes_of(conn, cause.id))
-        telling.tell_affected(conn, house, behind, now_ms)
+        planning.tell_affected(conn, house, behind, now_ms)
 
 
 def _fade(conn: Connection, _: House, decision: Faded, now_ms: int) -> None:
@@ -194,7 +202,7 @@ def _begun(house: House, decision: Opened | WasOver, state: IncidentState, now_m
     )
 
 
-def insert(conn: Connection, incident: Incident, more: Mapping[str, object]) -> Incident:
+def insert(conn: Connection, house: House, incident: Incident, more: Mapping[str, object]) -> Incident:
     """Write an incident and its alerts; return it with its id."""
     key = conn.execute(
         schema.incident.insert().values(
@@ -210,21 +218,25 @@ def insert(conn: Connection, incident: Incident, more: Mapping[str, object]) -> 
     ).inserted_primary_key
     assert key is not None, "an insert of one row names its key"
     incident = replace(incident, id=int(key[0]))
-    records.link_alerts(conn, incident.id, incident.signals)
+    speakers.join(conn, house, incident.opened_ms, incident, incident.signals)
+    if incident.state is not IncidentState.RESOLVED:
+        foretold.note(conn, incident.service, incident.id, incident.opened_ms)
     return incident
 
 
 def _join(conn: Connection, house: House, decision: Joined, now_ms: int) -> None:
     """Add alerts, and tell those whom they affect in addition."""
     old = decision.incident
-    records.link_alerts(conn, old.id, decision.signals)
-    dossier.end_echoes(conn, old.service, [one.key for one in decision.signals], now_ms)
+    news = speakers.join(conn, house, now_ms, old, decision.signals)
+    dossier.end_echoes(conn, old.service, decision.freed, now_ms)
     grown = replace(old, signals=(*old.signals, *decision.signals))
     if not old.is_held(Field.IMPACT):
         # The weight of the new alerts decides about the hold of whoever they add.
         impact = weigh(house.catalogue, old.service, decision.signals, ()).impact
         grown = replace(grown, impact=max(old.impact, impact, key=weight))
-    telling.tell_affected(conn, house, grown, now_ms)
+    # What fails elsewhere may add people too, but only to a service that others need.
+    if news or len(house.catalogue.downstream(old.service)) > 1:
+        planning.tell_affected(conn, house, grown, now_ms)
 
 
 def _move(conn: Connection, house: House, decision: Moved, now_ms: int) -> None:
@@ -234,7 +246,8 @@ def _move(conn: Connection, house: House, decision: Moved, now_ms: int) -> None:
     values: dict[str, object] = {"state": decision.state.value, "impact": decision.impact.value}
     if worse and not old.unstable_ms:
         # Whoever was told of less hears of more soon, but never twice within the pause.
-        values["next_update_ms"] = min(old.next_update_ms, max(now_ms + 1, old.said_ms + UPDATE_PAUSE_MS))
+        soon_ms = max(now_ms + 1, old.said_ms + UPDATE_PAUSE_MS)
+        values["next_update_ms"] = min(old.next_update_ms, soon_ms + EARLY_MS)
     if worse and decision.impact is Impact.MAJOR:
         outbox.release(conn, old.id, now_ms)
     records.change_incident(conn, old.id, {**values, **records.moments(decision.timeline)})
@@ -286,7 +299,7 @@ def end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
         dossier.set_more(conn, incident.id, {"unstable_ms": 0})
         incident = replace(incident, unstable_ms=0)
     digest.healed(conn, house.catalogue, incident.id, now_ms)
-    records.keep_snapshots(conn, incident.id, incident.signals)
+    records.keep_snapshots(conn, incident.id)
     number = telling.publish(conn, house, incident, "resolved", now_ms, decision.reason)
     telling.tell_told(conn, house, incident, Word("resolved", number, told), now_ms)
 
@@ -295,8 +308,8 @@ def _record(conn: Connection, house: House, decision: WasOver, now_ms: int) -> N
     """Write down an episode that was over when the desk heard of it; it is news to nobody."""
     incident = _begun(house, decision, IncidentState.RESOLVED, now_ms)
     over = {"resolved_ms": now_ms, "healed_silently": decision.healed, "reason": decision.reason}
-    incident = insert(conn, incident, over)
-    records.keep_snapshots(conn, incident.id, incident.signals)
+    incident = insert(conn, house, incident, over)
+    records.keep_snapshots(conn, incident.id)
     telling.publish(conn, house, incident, "resolved", now_ms, decision.reason)
 
 

@@ -33,7 +33,12 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody at a customer who wants to be told; ``roles`` are the customer's own words."""
+    """Somebody at a customer who wants to be told; ``roles`` are the customer's own words.
+
+    ``via`` are the channels in the order in which they are tried.
+
+    ``pre_impact`` says whether they want to hear of what is only expected; None leaves it to the tier.
+    """
 
     name: Text
     email: EmailAddress
@@ -46,6 +51,7 @@ class Person:
     addresses: Addresses = Addresses()
     consent: Consent = Consent()
     digest: Literal["none", "daily"] = "none"
+    pre_impact: bool | None = None
 
     def __post_init__(self) -> None:
         if "sms" in self.via and self.addresses.sms is None:
@@ -58,10 +64,13 @@ class Person:
             cure = "add consent: {sms: 2026-01-31}, the day of it"
             raise Misfit("nobody is written to by sms without consent", cure, key="via")
 
+        if len(set(self.via)) < len(self.via):
+            raise Misfit("a channel is given twice", "give each once, the first one first", key="via")
+
     @property
-    def by_mail(self) -> bool:
-        """Whether notices go out by e-mail."""
-        return "email" in self.via
+    def is_told(self) -> bool:
+        """Whether notices go out to them at all."""
+        return bool(self.via)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who uses our services; its tags say where and how, ``value`` what it is worth to us in a year."""
+    """Who uses our services; its tags say where and how, ``value`` what it is worth to us in a year.
+
+    ``alternate`` is told where none of ``people`` can be reached, and of nothing else.
+    """
 
     customer: Slug
     place: Place = field(compare=False)
@@ -90,10 +102,13 @@ class Customer:
     uses: tuple[Ref, ...] = ()
     tags: Mapping[str, Raw] = field(default_factory=dict)
     people: tuple[Person, ...] = ()
+    alternate: Person | None = None
 
     def __post_init__(self) -> None:
         if self.value is not None and self.value < 0:
             raise Misfit("the value is below nothing", "write 0 or more", key="value")
+        if self.alternate and not self.alternate.is_told:
+            raise Misfit("the alternate is not told either", "give a channel in via", key="alternate")
 
     def uses_service(self, service: str) -> bool:
         """Tell whether the customer uses a service."""
@@ -103,6 +118,15 @@ class Customer:
         """Return a tag's value, or the empty string; ``customer`` and ``tier`` can be asked as tags."""
         own = {"customer": str(self.customer), "tier": str(self.tier or "")}
         return own[name] if name in own else str(self.tags.get(name, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What all customers of a tier asked for: with ``pre_impact``, to hear of what is only expected."""
+
+    tier: Slug
+    place: Place = field(compare=False)
+    pre_impact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +141,10 @@ class Engineer:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Who is asked when a repair does not help; ``people`` are asked for approvals, each by a link."""
+    """Who is asked when a repair does not help; ``people`` are asked for approvals, each by a link.
+
+    ``via`` are the channels in the order in which they are tried; ``chat`` is the name of one in desk.yaml.
+    """
 
     team: Slug
     email: EmailAddress
@@ -125,6 +152,14 @@ class Team:
     language: Language = ENGLISH
     zone: Zone = UTC_ZONE
     people: tuple[Engineer, ...] = ()
+    via: tuple[Literal["email", "chat"], ...] = ("email",)
+    chat: Slug | None = None
+
+    def __post_init__(self) -> None:
+        if "chat" in self.via and self.chat is None:
+            raise Misfit("there is no chat", "add chat: and its name in desk.yaml", key="via")
+        if not self.via or len(set(self.via)) < len(self.via):
+            raise Misfit("a team needs a way, and each once", "write via: [email]", key="via")
 
     def members(self) -> tuple[Engineer, ...]:
         """Return its people; where none is named the team is one person, who reads its address."""

@@ -36,10 +36,11 @@ class Reopened:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Alerts belong to an incident that is open already."""
+    """Alerts belong to an incident that is open already; ``freed`` are the keys of those that were echoes."""
 
     incident: Incident
     signals: tuple[Signal, ...]
+    freed: tuple[str, ...]
     reason: str
 
 
@@ -77,6 +78,7 @@ class Flapped:
     """It would end, but comes and goes: it stays open until it has been quiet for long enough."""
 
     incident: Incident
+    timeline: Timeline
     reason: str
 
 

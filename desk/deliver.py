@@ -15,14 +15,16 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from desk import ask_post, dispatch, leaflet, tries
-from desk.ask_post import Parcel
-from desk.dispatch import Idle, Task
+from desk import ask_post, canary, dispatch, leaflet, parcel, release_post, tries, underway
+from desk.dispatch import Idle, Pouch, Task
 from desk.envelope import Stationery
 from desk.leaflet import Folded
+from desk.parcel import Parcel
 from desk.progress import Key, Mark, Progress, marks
-from desk.store import Store
-from desk.tries import UNBEGUN, Answer, Try
+from desk.store import Store, apart
+from desk.tries import UNBEGUN, Answer
+from desk.turns import EVERYTHING, Load
+from desk.underway import Try
 from model.plugin import Deadline, DeadlinePassed, Line, Message, Undelivered
 
 SEND_S: Final = 30.0
@@ -32,18 +34,25 @@ LOOK_S: Final = 5.0
 BATCH_MAX: Final = 500
 BATCH_S: Final = 0.1
 COURIERS_MAX: Final = 8
+_SINGLY: Final = 1
+
+
+Single = Parcel | Folded | canary.Sent
+"""What goes out by itself, and not in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
     """Who a courier is among those of its desk, and where it notes how far it is.
 
-    ``worker`` is the same after a restart and nobody else's. The first alone carries questions.
+    ``worker`` is the same after a restart and nobody else's. ``load`` is what it carries; the first alone
+    carries questions.
     """
 
     worker: str
     number: int
     file: Path
+    load: Load = EVERYTHING
 
     @property
     def is_first(self) -> bool:
@@ -59,9 +68,9 @@ def badge(state: Path, desk: str, number: int) -> Badge:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What became of a question or leaflet: ``state`` is accepted, retrying, unknown or failed."""
+    """What became of a question, leaflet or canary: ``state`` is accepted, retrying, unknown or failed."""
 
-    of: Parcel | Folded
+    of: Single
     state: str
     reply: str
     at_ms: int
@@ -82,7 +91,7 @@ def resume(conn: Connection, badges: Sequence[Badge], now_ms: int) -> None:
     whoever is left it is as if their turn had not come yet. Without its file a whole batch is in doubt.
     """
     for one in badges:
-        in_hand = tries.in_hand(conn, one.worker)
+        in_hand = underway.held(conn, one.worker)
         done = marks(one.file) if in_hand else {}
         found = [
             tries.in_doubt(each, now_ms) if done is None else _meant(each, done, now_ms) for each in in_hand
@@ -93,7 +102,7 @@ def resume(conn: Connection, badges: Sequence[Badge], now_ms: int) -> None:
 def recover(conn: Connection, now_ms: int, held_ms: int) -> None:
     """Take up what a dead desk held, of notices and of questions; ``held_ms`` is the grace for the living."""
     tries.recover(conn, now_ms, held_ms)
-    ask_post.recover(conn, now_ms, held_ms)
+    parcel.recover(conn, now_ms, held_ms)
     leaflet.recover(conn, now_ms, held_ms)
 
 
@@ -105,29 +114,41 @@ def record(conn: Connection, worker: str, hand: Hand, now_ms: int) -> None:
 
 
 def _record_one(conn: Connection, said: Said) -> None:
-    if isinstance(said.of, Folded):
+    if isinstance(said.of, canary.Sent):
+        canary.record(conn, said.of, said.state, said.reply)
+    elif isinstance(said.of, Folded):
         leaflet.record(conn, said.of, said.state, said.reply, said.at_ms)
     else:
-        ask_post.record(conn, said.of, said.state, said.reply, said.at_ms)
+        parcel.record(conn, said.of, said.state, said.reply, said.at_ms)
 
 
 def take(
-    conn: Connection, of: Badge, hand: Hand, stationery: Stationery, now_ms: int, batch_max: int
-) -> tuple[Task, ...] | Parcel | Folded | Idle:
-    """Record the answers and return what comes next; who is asked whether to act comes before all others."""
+    conn: Connection, of: Badge, hand: Hand, pouch: Pouch, now_ms: int, batch_max: int
+) -> tuple[Task, ...] | Single | Idle:
+    """Record the answers and return what comes next; who is asked for a word comes before all others."""
     record(conn, of.worker, hand, now_ms)
-    parcel = ask_post.take(conn, stationery, now_ms) if of.is_first else None
-    if parcel is not None:
-        return parcel
-    found = dispatch.next_batch(conn, of.worker, stationery, now_ms, batch_max)
-    if isinstance(found, Idle) and of.is_first:
+    # Beside the couriers of other desks each first one would take the same question.
+    asks = of.is_first and apart(conn, _SINGLY)
+    asked = _question(conn, pouch.stationery, now_ms) if asks else None
+    if asked is not None:
+        return asked
+    flown = canary.take(conn, pouch.stationery, now_ms) if asks else None
+    if flown is not None:
+        return flown
+    found = dispatch.next_batch(conn, of.worker, pouch, now_ms, batch_max)
+    if isinstance(found, Idle) and asks:
         # What belongs to no incident can wait for all that does.
-        folded = leaflet.take(conn, stationery, now_ms)
+        folded = leaflet.take(conn, pouch.stationery, now_ms)
         if folded is not None:
             return folded
-        dues = (found.until_ms, ask_post.next_ms(conn), leaflet.next_ms(conn))
+        flight_ms = canary.next_ms(conn, pouch.stationery.canaries)
+        dues = (found.until_ms, parcel.next_ms(conn), leaflet.next_ms(conn), flight_ms)
         return Idle(min((due for due in dues if due), default=0))
     return found
+
+
+def _question(conn: Connection, stationery: Stationery, now_ms: int) -> Parcel | None:
+    return ask_post.take(conn, stationery, now_ms) or release_post.take(conn, stationery, now_ms)
 
 
 def paced(batch_max: int, sent: int, took_s: float) -> int:
@@ -152,7 +173,7 @@ class Courier:
     ) -> None:
         self._store = store
         self._line = line
-        self._stationery = stationery
+        self._pouch = Pouch(stationery, load=of.load)
         self._clock = clock
         self._monotonic = monotonic
         self._badge = of
@@ -164,23 +185,13 @@ class Courier:
     def step(self) -> float:
         """Send at most one batch; return for how many seconds there is nothing to do."""
         now_ms = self._clock()
-        coming = self._store.write(
-            partial(
-                take,
-                of=self._badge,
-                hand=self._hand,
-                stationery=self._stationery,
-                now_ms=now_ms,
-                batch_max=self._batch_max,
-            )
-        )
-        # Who stopped waiting here would leave a batch that nobody sends.
-        found = coming.result()
+        work = partial(take, of=self._badge, hand=self._hand, pouch=self._pouch, now_ms=now_ms)
+        found = self._store.carried(partial(work, batch_max=self._batch_max))
         self._hand = Hand([])
         self._progress.clear()
         if isinstance(found, Idle):
             return min(LOOK_S, (found.until_ms - now_ms) / 1000) if found.until_ms else LOOK_S
-        if isinstance(found, Parcel | Folded):
+        if isinstance(found, Parcel | Folded | canary.Sent):
             self._hand.said = Said(found, *self._say(found.message), self._clock())
         else:
             self._send(found)
@@ -205,7 +216,7 @@ class Courier:
                     break
                 self._progress.note(last, task.of)
                 sent += 1
-                last = Answer(task.of, *self._say(task.message(self._stationery)), self._clock())
+                last = Answer(task.of, *self._say(task.message(self._pouch.stationery)), self._clock())
                 answers.append(last)
         finally:
             now_ms = self._clock()
@@ -220,7 +231,7 @@ class Courier:
     def _settle(self) -> None:
         """Write the last answers down now; as a rule they are written together with the next tries."""
         worker, now_ms = self._badge.worker, self._clock()
-        self._store.write(partial(record, worker=worker, hand=self._hand, now_ms=now_ms)).result()
+        self._store.carried(partial(record, worker=worker, hand=self._hand, now_ms=now_ms))
         self._hand = Hand([])
         self._progress.clear()
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 
 from desk import records, schema
 from desk.catalogue import Catalogue
+from desk.house import House
 from desk.incident import Echo, EchoKind, Incident, Turn
 from desk.scene import ECHO_GRACE_MS, Failure, Scene
 from desk.store import upsert
@@ -25,23 +26,26 @@ STRETCHES_MAX: Final = 20_000
 
 def scene(
     conn: Connection,
-    catalogue: Catalogue,
+    house: House,
     services: Collection[str] | None,
-    reopen_ms: int,
-    started_ms: int,
     now_ms: int,
+    heard: Collection[str] = (),
 ) -> Scene:
-    """Return what is known at this moment of these services, or of all."""
+    """Return what is known at this moment of these services, or of all.
+
+    Of the alerts of incidents there are those that speak for the others, and those that were just heard.
+    """
+    reopen_ms = house.config.reopen_within.ms
     table = schema.incident
     since_ms = now_ms - max(reopen_ms, ECHO_GRACE_MS)
     lately = sa.or_(table.c.resolved_ms == 0, table.c.resolved_ms > since_ms)
     rows = conn.execute(records.incident_rows().where(lately).order_by(table.c.resolved_ms, table.c.id)).all()
     here = [row for row in rows if services is None or row.service in services]
-    mine = records.with_alerts(conn, [row for row in here if not row.resolved_ms])
+    mine = records.with_speakers(conn, [row for row in here if not row.resolved_ms], heard)
     echoes = _echoes(conn, services, [one.id for one in mine])
     turns = _turns(conn, services, now_ms)
     return Scene(
-        sight=records.sight(conn, started_ms, now_ms),
+        sight=records.sight(conn, house.started_ms, now_ms),
         open={
             one.service: replace(
                 one,
@@ -54,7 +58,7 @@ def scene(
         failed=_failed(rows, now_ms),
         echoes=tuple(echo for echo in echoes if services is None or echo.service in services),
         turns=turns,
-        hosts=_hosts(conn, catalogue, services, now_ms),
+        hosts=_hosts(conn, house.catalogue, services, now_ms),
     )
 
 

@@ -11,13 +11,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import records, schema, telling
+from desk import planning, records, schema, speakers
 from desk.catalogue import Catalogue
 from desk.catalogue_file import LIMITS, CatalogueFile, joined
 from desk.config import Config
 from desk.files import read_bytes
+from desk.house import House
 from desk.store import upsert
-from desk.telling import House
 from model.decode import decode
 from model.misfit import Rejected
 
@@ -92,8 +92,9 @@ def adopt(conn: Connection, house: House, catalogue: Catalogue, sent: Edition | 
     """
     _keep(conn, sent)
     house = follow(conn, house, catalogue)
+    speakers.refresh(conn, house, now_ms)
     for incident in records.open_incidents(conn).values():
-        telling.tell_affected(conn, house, incident, now_ms)
+        planning.tell_affected(conn, house, incident, now_ms)
     return house
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
-from desk import answers
+import msgspec
+
+from desk import answers, seen, verp
 from desk.compose import NO_MARK, STOP_MARK, YES_MARK, Letter
 from desk.person import EmailAddress, Sender
 from desk.unsubscribe import token
+from desk.voices import Canaries
+from desk.words import say
 from model.address import WebAddress
-from model.plugin import Message
+from model.plugin import Event, Message
 
 BODIES_KEPT_MAX: Final = 128
 _MARKS: Final = re.compile(f"([{STOP_MARK}{YES_MARK}{NO_MARK}])")
@@ -22,7 +26,7 @@ _OF_A_PROGRAM: Final = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-
 
 @dataclass(frozen=True, slots=True)
 class Stationery:
-    """What every message of this desk has in common."""
+    """What every message of this desk has in common; ``canaries`` are those that test its channels."""
 
     name: str
     url: WebAddress
@@ -30,14 +34,18 @@ class Stationery:
     reply_to: Sender | None
     secret: bytes = field(repr=False)
     approval_key: bytes = field(default=b"", repr=False)
+    return_path: EmailAddress | None = None
+    canaries: Canaries | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What makes one message different from all others; ``root`` says that it begins its thread."""
+class Errand(msgspec.Struct, frozen=True):
+    """What makes one message different from all others; ``root`` says that it begins its thread.
+
+    ``climbs`` says that another way follows where nobody says that they have seen it.
+    """
 
     person: int
-    to: EmailAddress
+    to: str
     ref: str
     number: int
     root: bool
@@ -46,6 +54,9 @@ class Errand:
     to_team: bool
     language: str
     written_ms: int
+    channel: str = "email"
+    climbs: bool = False
+    event: Event | None = None
 
 
 def message_id(stationery: Stationery, errand: Errand) -> str:
@@ -69,7 +80,7 @@ def seal(stationery: Stationery, letter: Letter, errand: Errand) -> Message:
         headers.append(("Reply-To", stationery.reply_to.address))
     if not errand.to_team:
         headers += _list_headers(stationery, errand, link)
-    return Message(
+    sealed = Message(
         id=message_id(stationery, errand),
         to=errand.to,
         subject=letter.subject,
@@ -79,7 +90,26 @@ def seal(stationery: Stationery, letter: Letter, errand: Errand) -> Message:
         written_ms=errand.written_ms,
         headers=tuple(headers),
         own=tuple([own[piece] for piece in _pieces(letter.text) if piece in own]),
+        channel=errand.channel,
+        event=errand.event,
+        return_path=_return_path(stationery, errand.person, errand.channel),
     )
+    return _with_seen(stationery, errand, sealed) if errand.climbs else sealed
+
+
+def _return_path(stationery: Stationery, person: int, channel: str) -> str:
+    path = stationery.return_path
+    return verp.return_path(stationery.secret, path, person) if path and channel == "email" else ""
+
+
+def _with_seen(stationery: Stationery, errand: Errand, message: Message) -> Message:
+    """Return a message with the link by which its reader says that no other way is needed."""
+    link = f"{stationery.url}/seen/{seen.token(stationery.secret, errand.ref, errand.person)}"
+    word = say(errand.language, "seen_link")
+    head, end, tail = message.html.rpartition("</div>")
+    shown = f'<p style="margin:12px 0 0"><a href="{link}">{word}</a></p>\n'
+    text, html = f"{message.text}\n{word}: {link}\n", f"{head}{shown}{end}{tail}"
+    return replace(message, text=text, html=html, own=(*message.own, link))
 
 
 def _answer_links(stationery: Stationery, errand: Errand) -> dict[str, str]:
@@ -122,10 +152,12 @@ class Copy:
 
     leaflet: int
     person: int
-    to: EmailAddress
+    to: str
     service: str
     language: str
     written_ms: int
+    channel: str = "email"
+    event: Event | None = None
 
 
 def fold(stationery: Stationery, letter: Letter, copy: Copy) -> Message:
@@ -147,6 +179,10 @@ def fold(stationery: Stationery, letter: Letter, copy: Copy) -> Message:
         written_ms=copy.written_ms,
         headers=tuple(headers),
         own=(link,) if STOP_MARK in letter.text else (),
+        channel=copy.channel,
+        event=copy.event,
+        return_path=_return_path(stationery, copy.person, copy.channel),
+        calendar=letter.calendar,
     )
 
 

@@ -27,6 +27,11 @@ def read_secret(path: Path, named_at: Place) -> bytes:
     return _read(path, named_at, SECRET_BYTES_MAX, _OPEN_TO_OTHERS)
 
 
+def read_private(path: Path, named_at: Place, bytes_max: int = FILE_BYTES_MAX) -> bytes:
+    """Return the bytes of a longer file that nobody but its owner may write and others may not read."""
+    return _read(path, named_at, bytes_max, _OPEN_TO_OTHERS)
+
+
 def _read(path: Path, named_at: Place, bytes_max: int, forbidden: int) -> bytes:
     try:
         with open(path, "rb", opener=_not_waiting) as file:

@@ -6,7 +6,7 @@ What a transaction costs is paid once for all of them. While one group is writte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 
 from desk.counter import Counter
 from desk.episode import Outcome, receive
+from desk.house import House
 from desk.incident import Signal
-from desk.telling import House
+from desk.standing import Stood
 
 SIGNALS_MAX: Final = 5_000
 
@@ -29,6 +30,14 @@ class _Post:
     signals: tuple[Signal, ...]
     now_ms: int
     done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What a group left to do, and how its alerts stand once it is durable."""
+
+    outcome: Outcome
+    expected: Mapping[str, Stood]
 
 
 class Gathering:
@@ -59,18 +68,30 @@ class Gathering:
                 break
             group.append(post)
         del self._waiting[: len(group)]
-        write = partial(_receive, house=self._counter.house, posts=group)
-        self._counter.store.write(write).add_done_callback(
-            lambda promise: loop.call_soon_threadsafe(self._written, loop, group, promise)
-        )
+        self._hand_over(group, lambda promise: loop.call_soon_threadsafe(self._written, loop, group, promise))
 
-    def _written(self, loop: asyncio.AbstractEventLoop, group: list[_Post], promise: Future[Outcome]) -> None:
+    def _hand_over(self, group: list[_Post], then: Callable[[Future[_Received]], object]) -> None:
+        house = self._counter.house
+
+        def kept(promise: Future[_Received]) -> None:
+            """Know on the writing thread what is durable, before anything is written over it."""
+            if promise.exception() is None:
+                house.standing.settle(promise.result().expected)
+            else:
+                house.standing.give_up()
+            then(promise)
+
+        self._counter.store.write(partial(_receive, house=house, posts=group), kept)
+
+    def _written(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Post], promise: Future[_Received]
+    ) -> None:
         self._writing = bool(self._waiting)
         if self._writing:
             self._write(loop)
         wrong = promise.exception()
         if wrong is None:
-            self._counter.woken(promise.result())
+            self._counter.woken(promise.result().outcome)
         for post in group:
             # Somebody who went away waits no more.
             if wrong is None and not post.done.done():
@@ -85,15 +106,12 @@ class Gathering:
         if alone and wrong is not None:
             post.done.set_exception(wrong)
             return
-        write = partial(_receive, house=self._counter.house, posts=[post])
-        self._counter.store.write(write).add_done_callback(
-            lambda promise: loop.call_soon_threadsafe(self._settled, post, promise)
-        )
+        self._hand_over([post], lambda promise: loop.call_soon_threadsafe(self._settled, post, promise))
 
-    def _settled(self, post: _Post, promise: Future[Outcome]) -> None:
+    def _settled(self, post: _Post, promise: Future[_Received]) -> None:
         wrong = promise.exception()
         if wrong is None:
-            self._counter.woken(promise.result())
+            self._counter.woken(promise.result().outcome)
         if post.done.done():
             return
         if wrong is None:
@@ -102,14 +120,16 @@ class Gathering:
             post.done.set_exception(wrong)
 
 
-def _receive(conn: Connection, house: House, posts: Sequence[_Post]) -> Outcome:
+def _receive(conn: Connection, house: House, posts: Sequence[_Post]) -> _Received:
     """Take posts as one report, as far as no alert comes twice: each word of an alert counts by itself."""
     changed, dues = False, []
+    expected: dict[str, Stood] = {}
     for signals, now_ms in _reports(posts):
         outcome = receive(conn, house, signals, now_ms)
         changed = changed or outcome.changed
         dues.append(outcome.due_ms)
-    return Outcome(changed, min(filter(None, dues), default=0))
+        expected |= house.standing.expect(outcome.stand, now_ms)
+    return _Received(Outcome(changed, min(filter(None, dues), default=0)), expected)
 
 
 def _reports(posts: Sequence[_Post]) -> list[tuple[list[Signal], int]]:

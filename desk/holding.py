@@ -23,6 +23,26 @@ class NotHeld(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Human:
+    """Who says a word: ``by`` is what is written down, ``person`` tells people apart.
+
+    That is whom a token or a link of their own proves them to be, and empty where a name is only claimed.
+    """
+
+    by: str
+    person: str = ""
+
+
+def check(human: Human, needs: int) -> None:
+    """Raise ``NotHeld`` where it takes several people and nobody knows who this is."""
+    if needs > 1 and not human.person:
+        raise NotHeld(
+            f"it takes {needs} people, and a name proves nobody: use the links that were sent by mail,"
+            " or name staff in desk.yaml and send a token"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A notice that waited, or waits, for people: ``state`` is held, released or cancelled."""
 
@@ -58,19 +78,23 @@ def hold(conn: Connection, notice: int, people: int, clearance: Clearance, now_m
     conn.execute(sa.update(_C).where(_C.c.notice == notice, _C.c.state == "queued").values(state="held"))
 
 
-def release(conn: Connection, notice: int, by: str, count: int, now_ms: int) -> Held:
+def release(conn: Connection, notice: int, human: Human, count: int, now_ms: int) -> Held:
     """Write down one human's word; with the last that it takes the notice goes, after a while to undo it."""
+    # Where several desks share a store, the others wait here for whoever is first.
+    conn.execute(sa.update(_H).where(_H.c.notice == notice).values(notice=notice))
     held = one(conn, notice)
     if held.state != "held":
         raise NotHeld(f"the notice is {held.state} already")
+    check(human, held.needs)
     if count != held.people:
         raise NotHeld(
             f"the notice goes to {held.people} people, not to {count}; type the number that it goes to"
         )
-    known = {name.casefold() for name in held.released_by}
-    if by.casefold() in known:
-        raise NotHeld(f"{by} has said so already; it takes {held.needs} different people")
-    conn.execute(upsert(conn, _R).values(notice=notice, by=by, at_ms=now_ms).on_conflict_do_nothing())
+    known = _said(conn, notice)
+    if human.person in known:
+        raise NotHeld(f"{human.by} has said so already; it takes {held.needs} different people")
+    values = {"notice": notice, "by": human.by, "at_ms": now_ms, "person": human.person}
+    conn.execute(upsert(conn, _R).values(values).on_conflict_do_nothing())
     if len(known) + 1 >= held.needs:
         goes_ms = now_ms + undo_ms(held.people)
         conn.execute(sa.update(_H).where(_H.c.notice == notice).values(released_ms=now_ms))
@@ -80,6 +104,12 @@ def release(conn: Connection, notice: int, by: str, count: int, now_ms: int) -> 
         queued = {"state": "queued", "not_before_ms": goes_ms}
         conn.execute(sa.update(_C).where(_C.c.notice == notice, _C.c.state == "held").values(queued))
     return one(conn, notice)
+
+
+def _said(conn: Connection, notice: int) -> set[str]:
+    """Return the people whose words a notice has, of those who are proven."""
+    rows = conn.execute(sa.select(_R.c.person).where(_R.c.notice == notice, _R.c.person != ""))
+    return set(rows.scalars())
 
 
 def cancel(conn: Connection, notice: int, by: str, now_ms: int) -> Held:
@@ -96,6 +126,14 @@ def cancel(conn: Connection, notice: int, by: str, now_ms: int) -> Held:
     conn.execute(sa.update(_N).where(_N.c.id == notice).values(withdrawn))
     conn.execute(upsert(conn, _R).values(notice=notice, by=by, at_ms=now_ms).on_conflict_do_nothing())
     return one(conn, notice)
+
+
+def goes_ms(conn: Connection, notice: int) -> int | None:
+    """Return from when on a held notice goes: 0 while it waits for a word, None if none was wanted."""
+    row = conn.execute(sa.select(_H.c.released_ms, _H.c.people).where(_H.c.notice == notice)).one_or_none()
+    if row is None:
+        return None
+    return int(row.released_ms) + undo_ms(row.people) if row.released_ms else 0
 
 
 def one(conn: Connection, notice: int) -> Held:

@@ -11,6 +11,11 @@ from desk.view import Impact, IncidentState
 from model.labels import Labels
 from model.outcome import Remedy
 
+WATCHDOG: Final = "Watchdog"
+"""The name of the alert that fires for as long as its agent lives."""
+
+EARLY_MS: Final = 60_000  # so long before its promised moment an update is published
+
 _RANKS: Final = (Impact.UNKNOWN, Impact.MINOR, Impact.DEGRADED, Impact.PARTIAL, Impact.MAJOR)
 _ADVANCE: Final = (
     IncidentState.INVESTIGATING,
@@ -190,6 +195,11 @@ class Incident:
     def begun_ms(self) -> int:
         """When it was opened, or last opened again: what waits for a healer waits from then on."""
         return max(self.opened_ms, self.reopened_ms)
+
+    @property
+    def word_due_ms(self) -> int:
+        """When the promised update is published, 0 for never: early enough to be delivered in time."""
+        return max(1, self.next_update_ms - EARLY_MS) if self.next_update_ms else 0
 
     def is_held(self, name: Field) -> bool:
         """Tell whether a person set this field, so that automation leaves it alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 
 from desk.incident import Signal
+from desk.merging import merge
+from desk.standing import Standing, Stood, form_of
 from model.labels import Labels
 
 BODY_BYTES_MAX: Final = 8 << 20
@@ -29,6 +31,7 @@ _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,18}))?(?:([Zz])|([+-])(\d\d):(\d\d))"
 )
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 _WIRE: Final = {"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}
@@ -64,53 +67,80 @@ class Taken:
 _decoder: Final = msgspec.json.Decoder(list[Posted])
 
 
-def read_alerts(body: bytes, now_ms: int) -> Taken:
-    """Return the alerts of a posted body, or raise ``Refused`` where it is not what the API takes."""
+def read_alerts(body: bytes, now_ms: int, standing: Standing | None = None) -> Taken:
+    """Return the alerts of a posted body, or raise ``Refused`` where it is not what the API takes.
+
+    Those of which ``standing`` knows that they would change nothing are left out.
+    """
+    posted = _decoded(body)
+    signals: dict[str, Signal] = {}
+    unchanged: set[str] = set()
+    problems: list[str] = []
+    for one in posted:
+        problem = _problem(one)
+        times = None if problem else _times(one, now_ms)
+        if times is None:
+            problems.append(problem or "start time must be before end time")
+            continue
+        pairs = _pairs(one.labels)
+        key = _key(pairs)
+        if standing is not None and key not in signals and _goes_on(standing.find(key), one, times, now_ms):
+            unchanged.add(key)
+            continue
+        signal = _signal(key, pairs, one, times, now_ms)
+        known = signals.get(key)
+        signals[key] = merge(known, signal, now_ms) if known else signal
+    if not unchanged.isdisjoint(signals):
+        # One alert says two things in this body: they count together, in their order.
+        return read_alerts(body, now_ms)
+    return Taken(tuple(signals.values()), tuple(problems))
+
+
+def _decoded(body: bytes) -> list[Posted]:
     if len(body) > BODY_BYTES_MAX:
         raise Refused(413, f"the body has more than {BODY_BYTES_MAX} bytes")
     try:
-        posted = _decoder.decode(body)
+        posted = _decoder.decode(without_nul(body))
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise Refused(400, f"the body is not a list of alerts: {wrong}") from None
     except RecursionError:
         raise Refused(400, "the body is not a list of alerts: it is nested too deep") from None
     if len(posted) > ALERTS_MAX:
         raise Refused(413, f"the body has {len(posted)} alerts, at most {ALERTS_MAX} are taken")
-    signals: dict[str, Signal] = {}
-    problems: list[str] = []
-    for one in posted:
-        problem = _problem(one)
-        signal = None if problem else _signal(one, now_ms)
-        if signal is None:
-            problems.append(problem or "start time must be before end time")
-        else:
-            known = signals.get(signal.key)
-            signals[signal.key] = merge(known, signal, now_ms) if known else signal
-    return Taken(tuple(signals.values()), tuple(problems))
+    return posted
+
+
+def without_nul(data: bytes) -> bytes:
+    r"""Return JSON with U+FFFD for each ``\u0000``, which no text of PostgreSQL can hold."""
+    return _NUL.sub(rb"\1\\ufffd", data) if b"\\u0000" in data else data
 
 
 def _problem(one: Posted) -> str:
     """Return why an alert cannot be taken, or the empty string."""
-    pairs = [(name, value) for name, value in one.labels.items() if value]
-    if not pairs:
+    labels, annotations = one.labels, one.annotations
+    values = [*filter(None, labels.values()), *annotations.values()]
+    count = len(values) - len(annotations)
+    if not count:
         return "at least one label pair required"
-    if len(pairs) > LABELS_MAX or len(one.annotations) > LABELS_MAX:
+    if count > LABELS_MAX or len(annotations) > LABELS_MAX:
         return f"at most {LABELS_MAX} labels and as many annotations are taken"
-    for name in (*one.labels, *one.annotations):
-        if len(name) > LABEL_NAME_MAX or not _is_name(name):
-            return f"invalid label name {name[:40]!r}"
-    for name, value in (*pairs, *one.annotations.items()):
-        # A character has at most four bytes.
-        if 4 * len(value) > VALUE_BYTES_MAX and len(value.encode()) > VALUE_BYTES_MAX:
-            return f"the value of {name!r} has more than {VALUE_BYTES_MAX} bytes"
+    names = [*labels, *annotations]
+    if max(map(len, names)) > LABEL_NAME_MAX or not all(map(_is_name, names)):
+        wrong = next(name for name in names if len(name) > LABEL_NAME_MAX or not _is_name(name))
+        return f"invalid label name {wrong[:40]!r}"
+    # A character has at most four bytes.
+    if 4 * max(map(len, values)) > VALUE_BYTES_MAX:
+        for name, value in (*labels.items(), *annotations.items()):
+            if len(value.encode()) > VALUE_BYTES_MAX:
+                return f"the value of {name!r} has more than {VALUE_BYTES_MAX} bytes"
     for text in (one.starts_at, one.ends_at):
         if text is not None and moment_ms(text) is None:
             return f"{text[:40]!r} is not a time of RFC 3339"
     return ""
 
 
-def _signal(one: Posted, now_ms: int) -> Signal | None:
-    """Complete an alert as Alertmanager does, or return None where it ends before it starts."""
+def _times(one: Posted, now_ms: int) -> tuple[int, int, bool] | None:
+    """Return an alert's start, its end and whether that is guessed; None where it ends before it starts."""
     starts_ms = moment_ms(one.starts_at) if one.starts_at else 0
     ends_ms = moment_ms(one.ends_at) if one.ends_at else 0
     assert starts_ms is not None, "judged before"
@@ -118,15 +148,33 @@ def _signal(one: Posted, now_ms: int) -> Signal | None:
     starts_ms = starts_ms or (ends_ms if 0 < ends_ms < now_ms else now_ms)
     guessed = not ends_ms
     ends_ms = ends_ms or now_ms + RESOLVE_TIMEOUT_MS
-    if ends_ms < starts_ms:
-        return None
-    labels = Labels(tuple(sorted(pair for pair in one.labels.items() if pair[1])))
+    # A clock that runs ahead must not make trouble begin in the future.
+    return None if ends_ms < starts_ms else (min(starts_ms, now_ms), ends_ms, guessed)
+
+
+def _pairs(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return sorted pairs; an empty value means that the label is absent."""
+    if all(labels.values()):
+        return tuple(sorted(labels.items()))
+    return tuple(sorted(pair for pair in labels.items() if pair[1]))
+
+
+def _goes_on(stood: Stood | None, one: Posted, times: tuple[int, int, bool], now_ms: int) -> bool:
+    if stood is None or not stood.goes_on(times[0], times[1], now_ms):
+        return False
+    return stood.form == form_of(_words(one.annotations), one.generator_url[:VALUE_BYTES_MAX])
+
+
+def _signal(
+    key: str, pairs: tuple[tuple[str, str], ...], one: Posted, times: tuple[int, int, bool], now_ms: int
+) -> Signal:
+    """Return an alert completed as Alertmanager does it."""
+    starts_ms, ends_ms, guessed = times
     return Signal(
-        key=key_of(labels),
-        labels=labels,
-        annotations={name: value for name, value in one.annotations.items() if value},
-        # A clock that runs ahead must not make trouble begin in the future.
-        starts_ms=min(starts_ms, now_ms),
+        key=key,
+        labels=Labels(pairs),
+        annotations=_words(one.annotations),
+        starts_ms=starts_ms,
         ends_ms=ends_ms,
         updated_ms=now_ms,
         guessed=guessed,
@@ -135,45 +183,19 @@ def _signal(one: Posted, now_ms: int) -> Signal | None:
     )
 
 
+def _words(annotations: dict[str, str]) -> dict[str, str]:
+    if all(annotations.values()):
+        return annotations
+    return {name: value for name, value in annotations.items() if value}
+
+
 def key_of(labels: Labels) -> str:
     """Return what names a label set in the store: 128 bits of BLAKE2b over its sorted pairs, in hex."""
-    return hashlib.blake2b(msgspec.json.encode(labels.pairs), digest_size=16).hexdigest()
+    return _key(labels.pairs)
 
 
-def merge(old: Signal, new: Signal, now_ms: int) -> Signal:
-    """Return what two reports of one alert mean together, as Alertmanager merges them.
-
-    Only reports of one episode merge: their times overlap. The earliest start holds, the newest words
-    hold, a reported end wins over firing, and an end that was named outlasts an earlier one named later,
-    while an end that was guessed does not.
-    """
-    if not same_episode(old, new):
-        return new
-    ends_ms = new.ends_ms
-    if new.over:
-        ends_ms = max(ends_ms, old.ends_ms) if old.over else ends_ms
-    elif old.ends_ms > ends_ms and not old.guessed:
-        ends_ms = old.ends_ms
-    starts_ms, over = min(old.starts_ms, new.starts_ms), new.over and ends_ms <= now_ms
-    if (starts_ms, ends_ms, over) == (new.starts_ms, new.ends_ms, new.over):
-        return new
-    return replace(new, starts_ms=starts_ms, ends_ms=ends_ms, over=over)
-
-
-def same_episode(old: Signal, new: Signal) -> bool:
-    """Tell whether two reports speak of one stretch of firing."""
-    return new.starts_ms == old.starts_ms or (new.starts_ms < old.ends_ms and old.starts_ms < new.ends_ms)
-
-
-def is_news(old: Signal, new: Signal) -> bool:
-    """Tell whether a report says more than that an alert goes on."""
-    return (
-        old.annotations != new.annotations
-        or old.over != new.over
-        or old.starts_ms != new.starts_ms
-        or (new.over and old.ends_ms != new.ends_ms)
-        or old.source != new.source
-    )
+def _key(pairs: tuple[tuple[str, str], ...]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(pairs), digest_size=16).hexdigest()
 
 
 def moment_ms(text: str) -> int | None:

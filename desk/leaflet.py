@@ -10,19 +10,23 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import schema, suppression
+from desk import canary, schema, suppression, ways
 from desk.compose import Letter
 from desk.envelope import Copy, Stationery, fold
-from desk.person import EmailAddress, Quiet, Zone
+from desk.event import Work, of_letter, of_work
+from desk.ladder import next_rung
+from desk.person import Quiet, Zone
 from desk.tries import RETRY_FIRST_MS, RETRY_MAX_MS, UNKNOWN_TRIES_MAX
 from desk.turns import Found
+from desk.ways import EMAIL, Way
 from desk.words import spoken
-from model.plugin import Message
+from model.plugin import Event, Message
 
 PASSED_OVER_MAX: Final = 500
 ROWS_AT_ONCE: Final = 1_000
 
 _WAITING: Final = ("queued", "retrying", "unknown", "quiet")
+_COUNTED: Final = (*_WAITING, "accepted", "sending", "doubtful")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def put(conn: Connection, leaflet: Leaflet, people: Iterable[int]) -> int:
     number = int(key[0])
     letters = [
         {"leaflet": number, "language": language, "zone": zone}
-        | {"subject": letter.subject, "text": letter.text, "html": letter.html}
+        | {"subject": letter.subject, "text": letter.text, "html": letter.html, "calendar": letter.calendar}
         for (language, zone), letter in leaflet.letters.items()
     ]
     conn.execute(schema.leaflet_letter.insert(), letters)
@@ -91,10 +95,36 @@ def heard(conn: Connection, about: str) -> dict[int, int]:
     query = (
         sa.select(log.c.person, sa.func.count())
         .join(leaflet, leaflet.c.id == log.c.leaflet)
-        .where(leaflet.c.about == about, log.c.state.in_((*_WAITING, "accepted", "sending", "doubtful")))
+        .where(leaflet.c.about == about, log.c.state.in_(_COUNTED))
         .group_by(log.c.person)
     )
     return {int(person): int(count) for person, count in conn.execute(query)}
+
+
+def reached(conn: Connection, about: str, kind: str) -> dict[int, int]:
+    """Return who has, or may have, a leaflet of a kind about something, each with its date."""
+    log, leaflet = schema.leaflet_log, schema.leaflet
+    query = (
+        sa.select(log.c.person, sa.func.min(leaflet.c.created_ms))
+        .join(leaflet, leaflet.c.id == log.c.leaflet)
+        .where(leaflet.c.about == about, leaflet.c.kind == kind)
+        .where(log.c.state.in_(("accepted", "sending", "unknown", "doubtful")))
+        .group_by(log.c.person)
+    )
+    return {int(person): int(at_ms) for person, at_ms in conn.execute(query)}
+
+
+def many(conn: Connection, kind: str, since_ms: int, count: int) -> set[int]:
+    """Return who has, or will have, so many leaflets of a kind since a moment."""
+    log, leaflet = schema.leaflet_log, schema.leaflet
+    query = (
+        sa.select(log.c.person)
+        .join(leaflet, leaflet.c.id == log.c.leaflet)
+        .where(leaflet.c.kind == kind, leaflet.c.created_ms > since_ms, log.c.state.in_(_COUNTED))
+        .group_by(log.c.person)
+        .having(sa.func.count() >= count)
+    )
+    return {int(person) for person in conn.execute(query).scalars()}
 
 
 def is_known(conn: Connection, about: str) -> bool:
@@ -116,6 +146,8 @@ _NEXT: Final = (
         _LOG.c.person,
         _LOG.c.state,
         _LOG.c.tries,
+        _LOG.c.channel,
+        _L.c.kind,
         _P.c.email,
         _P.c.language,
         _P.c.zone,
@@ -139,19 +171,25 @@ def take(conn: Connection, stationery: Stationery, now_ms: int) -> Folded | None
             return None
         values = _not_now(conn, row, now_ms)
         letter = None if values else _letter(conn, row)
-        if letter is None:
+        way = _way(conn, row)
+        if way is None and values is None:
+            values = _returned(conn, row)
+        if letter is None or way is None:
             _change(conn, row, values or {"state": "failed", "reply": "there is no letter"}, now_ms)
             continue
-        _change(conn, row, {"state": "sending", "tries": row.tries + 1, "reply": ""}, now_ms)
+        begun = {"state": "sending", "tries": row.tries + 1, "channel": way.channel, "reply": ""}
+        _change(conn, row, begun, now_ms)
         services = msgspec.json.decode(row.services, type=tuple[str, ...])
-        content = Letter(letter.subject, letter.text, letter.html)
+        content = Letter(letter.subject, letter.text, letter.html, letter.calendar)
         copy = Copy(
             leaflet=row.id,
             person=row.person,
-            to=EmailAddress(row.email),
+            to=way.address,
             service=services[0] if services and not row.team else "",
             language=letter.language,
             written_ms=row.created_ms,
+            channel=way.channel,
+            event=_event(conn, row, services, stationery.url) if way.channel != EMAIL else None,
         )
         message = fold(stationery, content, copy)
         return Folded(row.id, row.person, row.tries + 1, message)
@@ -162,10 +200,6 @@ def _not_now(conn: Connection, row: Found, now_ms: int) -> dict[str, Any] | None
     """Return what to write down where this person does not get it now, or None."""
     if row.gone:
         return {"state": "skipped", "reply": "the person left the catalogue"}
-    returned = suppression.suppressed(conn, [row.person])
-    if returned:
-        reply = f"mail to this address came back: {returned[row.person]}"
-        return {"state": "skipped", "reply": reply}
     if now_ms > row.expires_ms:
         return {"state": "expired", "reply": "it is too old to be of use"}
     if not row.team and _left(conn, row.person, msgspec.json.decode(row.services, type=list[str])):
@@ -175,6 +209,29 @@ def _not_now(conn: Connection, row: Found, now_ms: int) -> dict[str, Any] | None
         if until_ms is not None:
             return {"state": "quiet", "reply": f"quiet hours {row.quiet}", "due_ms": until_ms}
     return None
+
+
+def _way(conn: Connection, row: Found) -> Way | None:
+    """Return by which way this person gets it, None where none leads anywhere."""
+    lost = {EMAIL} if suppression.suppressed(conn, [row.person]) else set()
+    found = ways.all_of(conn, row.person, row.email)
+    return ways.sound(found, row.channel, lost, canary.silent_channels(conn))
+
+
+def _returned(conn: Connection, row: Found) -> dict[str, Any]:
+    because = suppression.suppressed(conn, [row.person]).get(row.person, "no way is left")
+    return {"state": "skipped", "reply": f"mail to this address came back: {because}"}
+
+
+def _event(conn: Connection, row: Found, services: tuple[str, ...], url: str) -> Event:
+    """Return what a leaflet says to programs."""
+    work, name = schema.maintenance, row.about.partition(" ")[2]
+    if row.about.startswith("maintenance "):
+        found = conn.execute(sa.select(work.c.start_ms, work.c.end_ms).where(work.c.id == name)).one_or_none()
+        if found is not None:
+            page = f"{url}/maintenance/{name}"
+            return of_work(Work(row.kind, name, services, found.start_ms, found.end_ms, page))
+    return of_letter(row.kind, services, f"{url}/")
 
 
 def _left(conn: Connection, person: int, services: Sequence[str]) -> bool:
@@ -202,6 +259,11 @@ def record(conn: Connection, folded: Folded, state: str, reply: str, at_ms: int)
     if state == "unknown" and folded.tries >= UNKNOWN_TRIES_MAX:
         state = "doubtful"
     wait_ms = min(RETRY_MAX_MS, RETRY_FIRST_MS << min(folded.tries - 1, 20))
+    if state == "failed" and (following := _next_way(conn, folded)):
+        values = {"state": "retrying", "channel": following, "reply": reply, "at_ms": at_ms, "due_ms": at_ms}
+        mine = (_LOG.c.leaflet == folded.leaflet, _LOG.c.person == folded.person)
+        conn.execute(sa.update(_LOG).where(*mine).values(values))
+        return
     values = {
         "state": state,
         "reply": reply,
@@ -211,6 +273,13 @@ def record(conn: Connection, folded: Folded, state: str, reply: str, at_ms: int)
     }
     mine = (_LOG.c.leaflet == folded.leaflet, _LOG.c.person == folded.person)
     conn.execute(sa.update(_LOG).where(*mine).values(values))
+
+
+def _next_way(conn: Connection, folded: Folded) -> str:
+    """Return the channel that follows the one that failed, empty where none does."""
+    channels = ways.of_people(conn, [folded.person]).get(folded.person, ())
+    rung = next_rung(channels, folded.message.channel, "failed", 0, 0)
+    return rung.channel if rung else ""
 
 
 def recover(conn: Connection, now_ms: int, held_ms: int = 0) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from desk import records, schema
 from desk.catalogue import Catalogue
-from desk.incident import Signal
+from desk.incident import WATCHDOG, Signal
 from desk.lease import MEMBER_FORGOTTEN_MS, Denied, Granted, Group, Request, decide
 from desk.store import upsert
 
@@ -22,7 +22,7 @@ SICK_MAX: Final = 10_000
 def hear_members(conn: Connection, signals: Iterable[Signal]) -> None:
     """Note which services an agent watches, as it says beside its Watchdog."""
     for signal in signals:
-        if signal.name != "Watchdog" or signal.over:
+        if signal.name != WATCHDOG or signal.over:
             continue
         named = [one.strip() for one in signal.annotations.get(SERVICES, "").split(",")]
         rows = [

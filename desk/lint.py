@@ -99,7 +99,7 @@ def _leaks(text: str, strangers: Iterable[str], hosts: Iterable[tuple[str, str]]
         if found:
             yield Flaw("leak", f"the notice holds {what}: {printable(found[0])[:40]!r}", "leave it out")
     for label, value in hosts:
-        if any(_names(text, name) for name in _host_names(value)):
+        if says_host(text, value):
             yield Flaw(
                 "leak", f"the notice holds the value of the label {label}", "say it in customers' words"
             )
@@ -134,6 +134,11 @@ _TABLES: Final = (
     (HEDGES, "words that say nothing", "say who notices what, in numbers where they are known"),
     (JARGON, "a word of engineers", "say what people see"),
 )
+
+
+def says_host(text: str, value: str) -> bool:
+    """Tell whether a text names the host that stands in a label's value."""
+    return any(_names(text, name) for name in _host_names(value))
 
 
 def _host_names(value: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -15,18 +15,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk import caps, maintenance_book
+from desk import caps, maintenance_book, plan_words
 from desk.account import rfc3339
 from desk.affects import Affects
 from desk.caps import Clearance, Size
 from desk.counter import Counter, answer, body
 from desk.episode import Outcome
+from desk.house import House
 from desk.intake import Refused, moment_ms
 from desk.lint import flaws
 from desk.maintenance import Maintenance, Plan
 from desk.maintenance_file import overlapping
 from desk.person import Text
-from desk.telling import House
+from desk.staff import Member, Role
+from desk.staff_door import Handed, member_of
 from desk.view import Impact
 from model.decode import nearest
 from model.misfit import Misfit
@@ -39,16 +41,16 @@ NAME_CHARS_MAX: Final = 100
 class Posted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Planned work as it is posted; a text is one in all languages, or one for each.
 
-    Of an audience that needs humans, ``count`` is how many people the first of them typed and
-    ``released_by`` who they are.
+    Of an audience that needs humans, ``count`` is how many people they typed. Where there is staff each of
+    them posts the same with a token of their own; where there is none, ``released_by`` says who one is.
     """
 
-    by: str
     start: str
     end: str
     services: list[str]
     impact: str
     title: str | dict[str, str]
+    by: str = ""
     notice: str | dict[str, str] = {}
     todo: str | dict[str, str] = {}
     affects: str = "uses"
@@ -59,7 +61,7 @@ class Posted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Patched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What changes of planned work: its times, its services, its texts, or where it stands."""
 
-    by: str
+    by: str = ""
     start: str | None = None
     end: str | None = None
     services: list[str] | None = None
@@ -73,12 +75,19 @@ class Patched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cancelled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who calls planned work off."""
 
-    by: str
+    by: str = ""
 
 
 _posted: Final = msgspec.json.Decoder(Posted)
 _patched: Final = msgspec.json.Decoder(Patched)
 _cancelled: Final = msgspec.json.Decoder(Cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Planned work that is not planned yet, because more people must say so; why, as a sentence."""
+
+    sentence: str
 
 
 def maintenance_routes(counter: Counter) -> list[Route]:
@@ -92,7 +101,7 @@ def maintenance_routes(counter: Counter) -> list[Route]:
     ]
 
 
-Change = Callable[[Connection, House, str, bytes, int], Maintenance]
+Change = Callable[[Connection, House, str, Handed, int], Maintenance | Waiting]
 
 
 def _changing(counter: Counter, change: Change) -> Callable[[Request], Awaitable[Response]]:
@@ -101,9 +110,9 @@ def _changing(counter: Counter, change: Change) -> Callable[[Request], Awaitable
         now_ms = counter.clock()
         key = str(request.path_params.get("id", ""))
         try:
-            data = await body(request, BODY_BYTES_MAX)
+            handed = Handed(await body(request, BODY_BYTES_MAX), member_of(request))
             write = partial(
-                _carried_out, change=change, house=counter.house, key=key, data=data, now_ms=now_ms
+                _carried_out, change=change, house=counter.house, key=key, handed=handed, now_ms=now_ms
             )
             work = await asyncio.wrap_future(counter.store.write(write))
         except Refused as fact:
@@ -114,6 +123,8 @@ def _changing(counter: Counter, change: Change) -> Callable[[Request], Awaitable
             return answer(f"{wrong.sentence}; {wrong.cure}", 400)
         except msgspec.MsgspecError as wrong:
             return answer(f"the body is not what is asked for: {wrong}", 400)
+        if isinstance(work, Waiting):
+            return answer(work.sentence, 202)
         counter.woken(Outcome(True, now_ms))
         return answer(shown(work))
 
@@ -121,9 +132,11 @@ def _changing(counter: Counter, change: Change) -> Callable[[Request], Awaitable
 
 
 def _carried_out(
-    conn: Connection, change: Change, house: House, key: str, data: bytes, now_ms: int
-) -> Maintenance:
-    work = change(conn, house, key, data, now_ms)
+    conn: Connection, change: Change, house: House, key: str, handed: Handed, now_ms: int
+) -> Maintenance | Waiting:
+    work = change(conn, house, key, handed, now_ms)
+    if isinstance(work, Waiting):
+        return work
     maintenance_book.tick(conn, house, now_ms, by_hand=True)
     return maintenance_book.one_work(conn, work.id) or work
 
@@ -136,12 +149,14 @@ def _list(counter: Counter) -> Callable[[Request], Response]:
     return listed
 
 
-def _post(conn: Connection, house: House, _key: str, data: bytes, now_ms: int) -> Maintenance:
-    posted = _posted.decode(data)
-    by = _name(posted.by)
+def _post(conn: Connection, house: House, _key: str, handed: Handed, now_ms: int) -> Maintenance | Waiting:
+    posted = _posted.decode(handed.data)
+    by = _name(handed.by(posted.by))
     plan = _plan(house, posted, now_ms)
     _fits(conn, plan, "", now_ms)
-    _cleared(house, plan, posted)
+    waiting = _cleared(conn, house, plan, (posted, handed.member), now_ms)
+    if waiting is not None:
+        return waiting
     seed = msgspec.json.encode([by, now_ms, plan.services, plan.start_ms, len(maintenance_book.known(conn))])
     key = hashlib.blake2b(seed, digest_size=6, key=house.secret[:64]).hexdigest()
     work = Maintenance(key, plan, now_ms, now_ms, by=by)
@@ -149,10 +164,10 @@ def _post(conn: Connection, house: House, _key: str, data: bytes, now_ms: int) -
     return work
 
 
-def _patch(conn: Connection, house: House, key: str, data: bytes, now_ms: int) -> Maintenance:
-    patched = _patched.decode(data)
+def _patch(conn: Connection, house: House, key: str, handed: Handed, now_ms: int) -> Maintenance:
+    patched = _patched.decode(handed.data)
     work = _open(conn, key)
-    by = _name(patched.by)
+    by = _name(handed.by(patched.by))
     plan = _changed(work.plan, patched)
     if plan != work.plan:
         if work.source == "file":
@@ -167,8 +182,8 @@ def _patch(conn: Connection, house: House, key: str, data: bytes, now_ms: int) -
     return work
 
 
-def _cancel(conn: Connection, _house: House, key: str, data: bytes, now_ms: int) -> Maintenance:
-    by = _name(_cancelled.decode(data).by)
+def _cancel(conn: Connection, _house: House, key: str, handed: Handed, now_ms: int) -> Maintenance:
+    by = _name(handed.by(_cancelled.decode(handed.data).by))
     work = replace(_open(conn, key), cancelled_ms=now_ms, changed_ms=now_ms, by=by)
     maintenance_book.change(conn, work)
     return work
@@ -265,21 +280,52 @@ def _fits(conn: Connection, plan: Plan, key: str, now_ms: int) -> None:
         raise maintenance_book.Conflict(f"it overlaps with {other!r} for one of its services")
 
 
-def _cleared(house: House, plan: Plan, posted: Posted) -> None:
-    """Raise ``Conflict`` where so many are written to only at the word of humans who know the number."""
+def _cleared(
+    conn: Connection, house: House, plan: Plan, by: tuple[Posted, Member | None], now_ms: int
+) -> Waiting | None:
+    """Return what is still to be waited for where so many are written to only at the word of humans.
+
+    Raises ``Conflict`` where these do not know the number, or nobody knows who they are.
+    """
+    posted, member = by
     needs = needed(house, plan)
+    if not needs.needs:
+        return None
+    if member is None and needs.needs > 1:
+        raise maintenance_book.Conflict(f"{needs.reason}; it takes {needs.needs} people, {_NO_PROOF}")
     people = len(maintenance_book.audience_of(house, plan).people)
-    humans = {_name(one).casefold() for one in posted.released_by}
-    if needs.needs and (len(humans) < needs.needs or posted.count != people):
+    if posted.count != people or (member is None and not posted.released_by):
+        how = "released_by, and with count" if house.staff is None else "count"
         raise maintenance_book.Conflict(
-            f"{needs.reason}; {needs.needs} of you must let it go: repeat it with released_by,"
-            f" and with count, the number of people ({people})"
+            f"{needs.reason}; {needs.needs} of you must let it go: repeat it with {how},"
+            f" the number of people ({people})"
         )
+    if member is None:
+        return None
+    if posted.released_by:
+        raise maintenance_book.Conflict("released_by: names prove nobody; each repeats it with a token")
+    if Role.APPROVER not in member.may:
+        raise Refused(403, f"{needs.reason}; this takes the role approver, which your token does not have")
+    seed = msgspec.structs.replace(posted, by="")
+    digest = hashlib.sha256(msgspec.json.encode(seed, order="deterministic")).hexdigest()
+    said = plan_words.put(conn, digest, member, now_ms)
+    if len(said) >= needs.needs:
+        return None
+    names = " and ".join(said)
+    return Waiting(
+        f"{needs.reason}; {names} said so, and it takes {needs.needs} people: another one repeats"
+        " the same request with a token of their own within an hour"
+    )
+
+
+_NO_PROOF: Final = (
+    "and names prove nobody: name staff in desk.yaml and send tokens, or plan it in a file of maintenance"
+)
 
 
 def needed(house: House, plan: Plan) -> Clearance:
     """Return how many humans it takes to plan this work."""
-    everybody = sum(1 for _, person in house.catalogue.people() if person.by_mail)
+    everybody = sum(1 for _, person in house.catalogue.people() if person.is_told)
     people = len(maintenance_book.audience_of(house, plan).people)
     return caps.clearance(Size(people, everybody, people, plan.affects.everyone), Impact.MINOR)
 

@@ -15,6 +15,7 @@ from desk.affects import Affects, Scope
 from desk.caps import undo_ms
 from desk.customer import Customer, Person
 from desk.decision import Decision, Opened, WasOver
+from desk.house import House
 from desk.incident import Change, weight
 from desk.leaflet import Leaflet
 from desk.maintenance import (
@@ -31,7 +32,6 @@ from desk.maintenance_words import WorkFacts, compose_work
 from desk.person import Slug, Zone
 from desk.service import Service
 from desk.store import upsert
-from desk.telling import House
 from desk.view import DAY_MS, Impact
 from desk.words import spoken
 from model.misfit import NOWHERE
@@ -77,7 +77,7 @@ def audience_of(house: House, plan: Plan) -> Audience:
         for customer in house.catalogue.customers
         if _touches(customer, plan.services, scope)
         for person in customer.people
-        if person.by_mail and person.email in house.people
+        if person.is_told and person.email in house.people
     }
     return Audience(tuple(found.values()))
 
@@ -134,14 +134,17 @@ def changed(old: Maintenance, plan: Plan, now_ms: int) -> Maintenance:
     return replace(old, plan=plan, changed_ms=now_ms, sequence=old.sequence + moved)
 
 
-def settle(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> None:
-    """Bring the store up to the files: new work, changed work; what left them is called off."""
+def settle(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> int:
+    """Bring the store up to the files: new work, changed work; what left them is called off; count them."""
+    count = 0
     for key, plan in plans.items():
         old = one_work(conn, key)
         if old is None:
             add(conn, Maintenance(key, plan, now_ms, now_ms, source="file"))
+            count += 1
         elif old.plan != plan and not old.over:
             change(conn, changed(old, plan, now_ms))
+            count += 1
     table = schema.maintenance
     left = sa.select(table).where(
         table.c.source == "file", table.c.cancelled_ms == 0, table.c.completed_ms == 0
@@ -149,6 +152,8 @@ def settle(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> None:
     for row in conn.execute(left).all():
         if row.id not in plans:
             change(conn, replace(_work(row), cancelled_ms=now_ms, changed_ms=now_ms))
+            count += 1
+    return count
 
 
 def tick(conn: Connection, house: House, now_ms: int, *, by_hand: bool = False) -> int:
@@ -217,7 +222,7 @@ def _written_for(
     config = house.config
     url = f"{config.url}/maintenances/{work.id}"
     services = services_of(house, work.plan)
-    facts = WorkFacts(word, config.name, url, work, services, now_ms, config.test_mode)
+    facts = WorkFacts(word, config.name, url, work, services, now_ms, config.human, config.test_mode)
     variants = {
         (spoken(one.language or config.language, config.language), str(one.zone or config.zone))
         for _, one in people

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from babel.dates import format_skeleton, format_time, get_timezone_name
 from babel.lists import format_list
 
 from desk.compose import Letter, Line, customer_letter, said_time
 from desk.maintenance import Maintenance, Word
-from desk.person import Zone, printable
+from desk.person import Sender, Zone, printable
+from desk.public.calendar import Entry, sheet, uid
 from desk.service import Service
 from desk.words import say
 
 _TO: Final = "\u2013"  # between two times stands a dash, not a hyphen
+_DATED: Final = ("announced", "reminded_day", "moved", "cancelled")
 _TELL_ALL: Final = ("announced", "reminded_day", "reminded_hour", "moved")
 
 
@@ -29,6 +32,7 @@ class WorkFacts:
     work: Maintenance
     services: Sequence[Service]
     now_ms: int
+    organizer: Sender
     test: bool = False
 
 
@@ -54,13 +58,33 @@ def compose_work(facts: WorkFacts, language: str, zone: Zone) -> Letter:
     stem = say(language, "work_stem", title=said_title(plan.title, language))
     subject = printable(f"{'[TEST] ' if facts.test else ''}[{facts.page}] {stem}")
     why = say(language, "why_uses", service=names)
-    return customer_letter(
+    letter = customer_letter(
         subject,
         [Line(text, language) for text in body],
         language,
         facts.url,
         (why, facts.services[0].said_in(language)),
     )
+    return replace(letter, calendar=_calendar(facts, names, language)) if facts.word in _DATED else letter
+
+
+def _calendar(facts: WorkFacts, names: str, language: str) -> str:
+    """Return the work for the reader's calendar; a later one of the same name takes the place of this."""
+    work, plan = facts.work, facts.work.plan
+    stem = say(language, "work_stem", title=said_title(plan.title, language))
+    entry = Entry(
+        uid=uid(work.id, urlsplit(facts.url).hostname or "localhost"),
+        changed_ms=facts.now_ms,
+        sequence=work.sequence,
+        start_ms=plan.start_ms,
+        end_ms=plan.end_ms,
+        summary=f"{'[TEST] ' if facts.test else ''}{stem} ({names})",
+        text=page_text(work, facts.services, language),
+        url=facts.url,
+        cancelled=facts.word == "cancelled",
+        organizer=(facts.organizer.name or facts.page, facts.organizer.address),
+    )
+    return sheet(entry)
 
 
 def page_text(work: Maintenance, services: Sequence[Service], language: str) -> str:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from desk import schema
+from desk.canary_api import Aviary
 from desk.counter import Counter
 from desk.ledger import reading
 from desk.ledger.experienced import Crowd, experienced
@@ -47,7 +48,8 @@ _NAMES: Final = {
         "Promised times of the next update that came, by whether one was kept.",
         ("kept",),
     ),
-    "beforehand_reports": ("Reports of people.", ("intake", "linked")),
+    "beforehand_reports": ("Reports of people.", ("intake", "linked", "proven")),
+    "beforehand_forecasts": ("Forecasts that are over, by whether they came.", ("outcome",)),
     "beforehand_delivery": ("What became of messages.", ("channel", "result")),
 }
 
@@ -56,6 +58,7 @@ def metrics_routes(counter: Counter) -> list[Route]:
     """Return the route of the exposition, for staff alone."""
     registry = CollectorRegistry()
     registry.register(Tally(counter))
+    registry.register(Aviary(counter))
     ProcessCollector(registry=registry)
 
     def metrics(_: Request) -> Response:
@@ -105,7 +108,7 @@ class Tally(Collector):
             self._last = last
             if now_ms - self._log_ms >= LOG_EVERY_MS:
                 self._log, self._log_ms = _deliveries(conn), now_ms
-            counted = _sum((*self._parts.values(), self._log, _reports(conn)))
+            counted = _sum((*self._parts.values(), self._log, _reports(conn), _forecasts(conn)))
         for series, count in counted.items():
             self._shown[series] = max(count, self._shown.get(series, 0.0))
 
@@ -191,6 +194,22 @@ def _deliveries(conn: Connection) -> Counts:
 def _reports(conn: Connection) -> Counts:
     table = schema.report
     linked = table.c.incident > 0
-    query = sa.select(table.c.intake, linked, sa.func.count()).group_by(table.c.intake, linked)
-    found = ((intake, "yes" if is_linked else "no", n) for intake, is_linked, n in conn.execute(query))
-    return {("beforehand_reports", (intake, is_linked)): float(n) for intake, is_linked, n in found}
+    kinds = (table.c.intake, linked, table.c.proven)
+    query = sa.select(*kinds, sa.func.count()).group_by(*kinds)
+    return {
+        ("beforehand_reports", (intake, _YES[bool(is_linked)], _YES[bool(is_proven)])): float(n)
+        for intake, is_linked, is_proven, n in conn.execute(query)
+    }
+
+
+def _forecasts(conn: Connection) -> Counts:
+    table = schema.forecast
+    came = table.c.came > 0  # the same expression twice: to PostgreSQL two alike are different
+    query = sa.select(came, sa.func.count()).where(table.c.over_ms > 0).group_by(came)
+    return {
+        ("beforehand_forecasts", (_CAME[bool(has_come)],)): float(n) for has_come, n in conn.execute(query)
+    }
+
+
+_CAME: Final = {True: "come", False: "passed"}
+_YES: Final = {True: "yes", False: "no"}

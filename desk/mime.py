@@ -38,11 +38,39 @@ def mime(message: Message, sender: Sender) -> bytes:
         _header("Message-ID", message.id),
         *(_header(name, _list_name(value)) for name, value in message.headers),
         _header("MIME-Version", "1.0"),
-        _header("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
     ]
+    kind = _header("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     mark = f"--{boundary}".encode()
     plain, html = (_encoded_around(text, message.own) for text in (message.text, message.html))
-    return b"".join([*head, b"\r\n", mark, _PLAIN_PART, *plain, mark, _HTML_PART, *html, mark, b"--\r\n"])
+    body = [kind, b"\r\n", mark, _PLAIN_PART, *plain, mark, _HTML_PART, *html, mark, b"--\r\n"]
+    return b"".join(
+        [*head, *(_with_calendar(body, message.calendar, boundary) if message.calendar else body)]
+    )
+
+
+def _with_calendar(body: list[bytes], calendar: str, boundary: str) -> list[bytes]:
+    """Return a body with a calendar beside it (RFC 6047, 2.4), whose method is that of the object in it.
+
+    It is a part of its own and not a third form of the text: programs that take a calendar for the message
+    show nothing else.
+    """
+    found = _METHOD.search(calendar)
+    assert found is not None, "a calendar that travels has a method"
+    around = f"=_m{boundary[2:]}"
+    mark = f"--{around}\r\n".encode()
+    part = _CALENDAR_PART.format(found[1]).encode()
+    # RFC 5545 ends lines with CRLF already.
+    data = _base64_lines(calendar.encode())
+    whole = _header("Content-Type", f'multipart/mixed; boundary="{around}"')
+    return [whole, b"\r\n", mark, *body, mark, part, data, f"--{around}--\r\n".encode()]
+
+
+_METHOD: Final = re.compile(r"^METHOD:([A-Z]+)\r$", re.MULTILINE)
+_CALENDAR_PART: Final = (
+    "Content-Type: text/calendar; charset=utf-8; method={}; component=VEVENT\r\n"
+    'Content-Disposition: attachment; filename="maintenance.ics"\r\n'
+    "Content-Transfer-Encoding: base64\r\n\r\n"
+)
 
 
 _KINDS: Final = "\r\nContent-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"

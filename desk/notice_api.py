@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,9 +16,10 @@ from starlette.routing import Route
 from desk import attention, holding
 from desk.counter import Counter, answer, body
 from desk.episode import Outcome
-from desk.holding import Held, NotHeld
+from desk.holding import Held, Human, NotHeld
 from desk.intake import Refused
 from desk.person import Text
+from desk.staff_door import doer, member_of
 from model.misfit import Misfit
 
 BODY_BYTES_MAX: Final = 4 << 10
@@ -26,9 +27,9 @@ NAME_CHARS_MAX: Final = 100
 
 
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who says it, and the number of people as that one typed it."""
+    """Who says it, where no token does, and the number of people as that one typed it."""
 
-    by: str
+    by: str = ""
     count: int = 0
 
 
@@ -39,8 +40,8 @@ def notice_routes(counter: Counter) -> list[Route]:
     """Return the routes of notices, for staff alone."""
     return [
         Route("/api/v1/notices", _held(counter), methods=["GET"]),
-        Route("/api/v1/notices/{id:int}/release", _said(counter, _release), methods=["POST"]),
-        Route("/api/v1/notices/{id:int}/cancel", _said(counter, _cancel), methods=["POST"]),
+        Route("/api/v1/notices/{id:int}/release", said(counter, _release), methods=["POST"]),
+        Route("/api/v1/notices/{id:int}/cancel", said(counter, _cancel), methods=["POST"]),
         Route("/api/v1/attention", _attention(counter), methods=["GET"]),
     ]
 
@@ -61,18 +62,28 @@ def _attention(counter: Counter) -> Callable[[Request], Response]:
     return charged
 
 
-Do = Callable[[Connection, int, str, int, int], Held]
+class Showable(Protocol):
+    """What JSON can show."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as JSON shows it."""
 
 
-def _said(counter: Counter, do: Do) -> Callable[[Request], Awaitable[Response]]:
-    async def said(request: Request) -> Response:
-        """Answer with the notice as it stands, once that is durable."""
+Do = Callable[[Connection, int, Human, int, int], Showable]
+"""What a human's word does to what waits, by its number: who says it, the count as typed, and the time."""
+
+
+def said(counter: Counter, do: Do) -> Callable[[Request], Awaitable[Response]]:
+    """Return what takes a human's word about something that waits."""
+
+    async def word_of(request: Request) -> Response:
+        """Answer with what waits as it stands then, once that is durable."""
         now_ms = counter.clock()
         try:
             word = _decoder.decode(await body(request, BODY_BYTES_MAX))
-            by = str(Text.parse(word.by))[:NAME_CHARS_MAX]
+            human = human_of(request, word.by)
             number = int(request.path_params["id"])
-            write = partial(_done, do=do, notice=number, by=by, count=word.count, now_ms=now_ms)
+            write = partial(_done, do=do, notice=number, human=human, count=word.count, now_ms=now_ms)
             held = await asyncio.wrap_future(counter.store.write(write))
         except Refused as fact:
             return answer(fact.sentence, fact.status)
@@ -85,16 +96,24 @@ def _said(counter: Counter, do: Do) -> Callable[[Request], Awaitable[Response]]:
         counter.woken(Outcome(True, now_ms))
         return answer(held.shown())
 
-    return said
+    return word_of
 
 
-def _done(conn: Connection, do: Do, notice: int, by: str, count: int, now_ms: int) -> Held:
-    return do(conn, notice, by, count, now_ms)
+def human_of(request: Request, claimed: str) -> Human:
+    """Return who says something: whose token it is, else whoever the body says; raises ``Refused``."""
+    member = member_of(request)
+    if member is not None:
+        return Human(doer(member, claimed), member.person)
+    return Human(str(Text.parse(claimed))[:NAME_CHARS_MAX])
 
 
-def _release(conn: Connection, notice: int, by: str, count: int, now_ms: int) -> Held:
-    return holding.release(conn, notice, by, count, now_ms)
+def _done(conn: Connection, do: Do, notice: int, human: Human, count: int, now_ms: int) -> Showable:
+    return do(conn, notice, human, count, now_ms)
 
 
-def _cancel(conn: Connection, notice: int, by: str, _count: int, now_ms: int) -> Held:
-    return holding.cancel(conn, notice, by, now_ms)
+def _release(conn: Connection, notice: int, human: Human, count: int, now_ms: int) -> Held:
+    return holding.release(conn, notice, human, count, now_ms)
+
+
+def _cancel(conn: Connection, notice: int, human: Human, _count: int, now_ms: int) -> Held:
+    return holding.cancel(conn, notice, human.by, now_ms)

@@ -7,17 +7,18 @@ leaves at most the message in flight in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import schema
+from desk import rungs, schema, underway, ways
 from desk.bulk import over, put
 from desk.compose import Kind, Letter
 from desk.ledger import book
+from desk.store import upsert
 
 CHUNK_PEOPLE: Final = 1_000
 MINUTE_MS: Final = 60_000
@@ -40,7 +41,7 @@ _PRIORITY: Final[dict[Kind, int]] = {
     "update": 3,
 }
 
-TOLD: Final = ("accepted", "unknown", "sending")
+TOLD: Final = ways.TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A notice as it is to be stored; ``letters`` by language, zone and reason."""
+    """A notice as it is to be stored; ``letters`` by language, zone and reason.
+
+    ``event`` is what it says to programs, and ``next_way_ms`` how long it may stay unread, 0 for any time.
+    """
 
     incident: int
     number: int
@@ -66,10 +70,28 @@ class Planned:
     created_ms: int
     not_before_ms: int
     letters: dict[tuple[str, str, str], Letter]
+    event: str = ""
+    next_way_ms: int = 0
 
 
-def plan(conn: Connection, planned: Planned, people: Sequence[int], channel: str) -> int:
+def plan(conn: Connection, planned: Planned, people: Sequence[int]) -> int:
     """Store a notice with its letters and chunks; return its id."""
+    notice = announce(conn, planned)
+    enclose(conn, notice, planned.letters)
+    share_out(conn, notice, planned.kind, people, When(planned.not_before_ms))
+    return notice
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """From when on some of a notice's people are written to, and whether that waits for a word."""
+
+    not_before_ms: int
+    held: bool = False
+
+
+def announce(conn: Connection, planned: Planned) -> int:
+    """Store a notice that goes to nobody yet; return its id."""
     n = schema.notice
     notice_id = conn.execute(
         n.insert().values(
@@ -86,29 +108,46 @@ def plan(conn: Connection, planned: Planned, people: Sequence[int], channel: str
     ).inserted_primary_key
     assert notice_id is not None, "an insert of one row names its key"
     notice = int(notice_id[0])
-    letters = [
+    more = {"event": planned.event, "next_way_ms": planned.next_way_ms}
+    conn.execute(schema.notice_event.insert().values(notice=notice, **more))
+    if planned.kind == "first":
+        book.decided(conn, planned.incident, notice, planned.not_before_ms, planned.created_ms)
+    return notice
+
+
+def enclose(conn: Connection, notice: int, letters: Mapping[tuple[str, str, str], Letter]) -> None:
+    """Give a notice letters; one that it has already stays as it is."""
+    rows = [
         {"notice": notice, "language": language, "zone": zone, "why": why}
         | {"subject": letter.subject, "text": letter.text, "html": letter.html}
-        for (language, zone, why), letter in planned.letters.items()
+        for (language, zone, why), letter in letters.items()
     ]
-    conn.execute(schema.letter.insert(), letters)
-    ordered = sorted(people)
+    if rows:
+        conn.execute(upsert(conn, schema.letter).on_conflict_do_nothing(), rows)
+
+
+def share_out(conn: Connection, notice: int, kind: Kind, people: Sequence[int], when: When) -> None:
+    """Let a notice go to these people, in chunks; no two chunks of a notice and channel may overlap.
+
+    Each goes by the first way of its reader, and what goes on with it by those on which that was told.
+    """
+    begins = kind in rungs.FIRST_KINDS
+    by_channel = ways.by_first(conn, people) if begins else ways.by_told(conn, notice, people)
     chunks = [
         {
             "notice": notice,
             "channel": channel,
             "low": ordered[start],
             "high": ordered[min(start + CHUNK_PEOPLE, len(ordered)) - 1],
-            "priority": _PRIORITY[planned.kind],
-            "state": "queued",
-            "not_before_ms": planned.not_before_ms,
+            "priority": _PRIORITY[kind],
+            "state": "held" if when.held else "queued",
+            "not_before_ms": when.not_before_ms,
         }
+        for channel, some in by_channel.items()
+        for ordered in (sorted(some),)
         for start in range(0, len(ordered), CHUNK_PEOPLE)
     ]
     conn.execute(schema.chunk.insert(), chunks)
-    if planned.kind == "first":
-        book.decided(conn, planned.incident, notice, planned.not_before_ms, planned.created_ms)
-    return notice
 
 
 def address(conn: Connection, incident: int, notice: int, recipients: Iterable[Recipient]) -> None:
@@ -151,6 +190,8 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
         .values(state="withdrawn", owner="")
     )
     conn.execute(sa.update(n).where(n.c.id.in_(waiting)).values(state="withdrawn", reason=reason))
+    if "first" in kinds:
+        conn.execute(sa.delete(schema.notice_plan).where(schema.notice_plan.c.incident == incident))
 
 
 def unsent(notice: sa.Column[int]) -> sa.ColumnElement[bool]:
@@ -179,14 +220,19 @@ def release(conn: Connection, incident: int, now_ms: int) -> None:
     book.released(conn, incident, set(held.scalars()), now_ms)
 
 
-def told_people(conn: Connection, incident: int) -> list[int]:
-    """Return who has, or may have, the first notice of an incident."""
+def told_people(conn: Connection, incident: int, between: tuple[int, int] | None = None) -> list[int]:
+    """Return who has, or may have, the first notice of an incident; of all, or between two ids."""
+    underway.write_down(conn, incident)
     a, log = schema.audience, schema.delivery_log
-    found = conn.execute(
+    query = (
         sa.select(a.c.person)
+        .distinct()
         .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
         .where(a.c.incident == incident, a.c.grade != "owner", log.c.state.in_(TOLD))
     )
+    if between:
+        query = query.where(a.c.person.between(*between))
+    found = conn.execute(query)
     return [int(row.person) for row in found]
 
 

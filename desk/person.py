@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 import zoneinfo
@@ -158,7 +159,10 @@ class Phone(str):
 
 
 class Hook(str):
-    """Where a customer's program listens: an https address without a user and a fragment in it."""
+    """Where a customer's program listens: an https address without a user and a fragment in it.
+
+    Plain http is read only where the host is an IP address inside a network, such as 127.0.0.1.
+    """
 
     __slots__ = ()
 
@@ -166,10 +170,18 @@ class Hook(str):
     def parse(cls, text: str) -> Hook:
         """Read one address; whether it may be asked is judged when it is, by where it leads then."""
         parts = urlsplit(text) if text == printable(text) and " " not in text else None
-        sound = parts and parts.scheme == "https" and parts.hostname and not parts.fragment
+        known = parts and (parts.scheme == "https" or (parts.scheme == "http" and _is_inside(parts.hostname)))
+        sound = parts and known and parts.hostname and not parts.fragment
         if not sound or (parts and "@" in parts.netloc) or len(text) > HOOK_CHARS_MAX:
             raise Misfit(f"{printable(text)[:60]!r} is not an https address", "write https://host/path")
         return cls(text)
+
+
+def _is_inside(host: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(host or "").is_private
+    except ValueError:
+        return False
 
 
 class Day(str):

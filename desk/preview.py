@@ -13,6 +13,7 @@ from desk.catalogue import Catalogue, Touch
 from desk.catalogue_file import read_catalogue
 from desk.compose import reason_said
 from desk.config import Config, read_config
+from desk.customer import Customer, Person
 from desk.incident import Signal
 from desk.service import Service
 from desk.view import Impact
@@ -92,7 +93,7 @@ def _named(service: Service, name: str) -> Iterator[Mapping[str, str]]:
 def previewed(catalogue: Catalogue, config: Config, labels: Mapping[str, str]) -> Iterator[Sheet]:
     """Yield what an alert with these labels would mean, for each service that it touches."""
     signal = Signal("", Labels.of(dict(labels)), {}, 0, 1, 0)
-    for touch in catalogue.touches(signal.labels):
+    for touch in (*catalogue.touches(signal.labels), *catalogue.foretells(signal.labels)):
         if touch.impact is None or touch.impact is Impact.UNKNOWN:
             reason = f"{touch.reason}; nobody is told"
             yield Sheet(touch.service, "unknown" if touch.impact else "none", reason, (), ())
@@ -109,22 +110,34 @@ def _sheet(catalogue: Catalogue, config: Config, touch: Touch, signal: Signal) -
         if verdict.grade.told:
             service = catalogue.services[verdict.why.via or touch.service]
             reason = f"{reason_said(service, config.name, verdict.why)} {reason}"
-        lines += [
-            Line(
-                str(customer.customer),
-                str(person.name),
-                str(person.email),
-                verdict.grade.value,
-                verdict.grade.told and person.by_mail,
-                reason if person.by_mail or not verdict.grade.told else f"{reason} They want no e-mail.",
-                str(person.language or config.language),
-                str(person.zone or config.zone),
-                tuple(map(str, person.via)),
+        for person in customer.people:
+            left = _unwanted(catalogue, touch, customer, person) if verdict.grade.told else ""
+            lines.append(
+                Line(
+                    str(customer.customer),
+                    str(person.name),
+                    str(person.email),
+                    verdict.grade.value,
+                    verdict.grade.told and not left,
+                    f"{reason} {left}".rstrip(),
+                    str(person.language or config.language),
+                    str(person.zone or config.zone),
+                    tuple(map(str, person.via)),
+                )
             )
-            for person in customer.people
-        ]
     assert touch.impact is not None, "asked only of alerts that people can feel"
-    return Sheet(touch.service, touch.impact.value, touch.reason, asked.trouble.refusals, tuple(lines))
+    impact = f"{touch.impact.value}, expected" if touch.forecast else touch.impact.value
+    return Sheet(touch.service, impact, touch.reason, asked.trouble.refusals, tuple(lines))
+
+
+def _unwanted(catalogue: Catalogue, touch: Touch, customer: Customer, person: Person) -> str:
+    """Return why somebody who is affected hears nothing all the same, or nothing."""
+    if not person.is_told:
+        return "They want no messages."
+    if touch.forecast is None:
+        return ""
+    asked = catalogue.wants_forecasts(customer, person) and "email" in person.via
+    return "" if asked else "They did not ask to hear of what is only expected."
 
 
 def _text(sheet: Sheet) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from desk.tries import Answer, Try
+from desk.tries import Answer
+from desk.underway import Try
 
 _RECORD: Final = struct.Struct("<qq16sHcq")
 _BEGUN: Final = b"b"

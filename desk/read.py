@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row
 from desk import dossier, maintenance_book, schema
 from desk.catalogue import Catalogue
 from desk.channels import mailbox
+from desk.house import House
 from desk.maintenance import Maintenance
 from desk.maintenance_words import page_text, said_title
 from desk.service import FALLBACK
 from desk.store import Store
-from desk.telling import House
 from desk.view import (
     DAY_MS,
     DAYS_SHOWN,
@@ -262,13 +262,18 @@ def _updates(conn: Connection, incidents: list[int], tongue: str) -> dict[int, t
 def told_counts(conn: Connection, incidents: list[int]) -> dict[int, int]:
     """Return how many people were reached in each incident."""
     a, log = schema.audience, schema.delivery_log
-    found = conn.execute(
+    told = (
         sa.select(a.c.incident, sa.func.count())
         .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
         .where(a.c.incident.in_(incidents), a.c.grade != "owner", log.c.state == "accepted")
         .group_by(a.c.incident)
     )
-    return {int(incident): int(count) for incident, count in found}
+    # Only who has several ways can have been told twice, and they are few.
+    twice = told.with_only_columns(a.c.incident, sa.func.count() - sa.func.count(a.c.person.distinct()))
+    several = twice.where(a.c.person.in_(sa.select(schema.way.c.person).distinct()))
+    doubled = {int(incident): int(count) for incident, count in conn.execute(several)}
+    found = conn.execute(told)
+    return {int(incident): int(count) - doubled.get(incident, 0) for incident, count in found}
 
 
 def _letter(kept: mailbox.Kept) -> LetterView:

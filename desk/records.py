@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,12 +11,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import schema
+from desk import schema, ways
 from desk.bulk import over, put
 from desk.catalogue import Catalogue, Touch
 from desk.config import Config
 from desk.customer import Team
-from desk.incident import NO_HAND, Cause, Hand, Incident, Signal, Timeline
+from desk.incident import NO_HAND, WATCHDOG, Cause, Hand, Incident, Signal, Timeline
 from desk.scene import Sight
 from desk.store import upsert
 from desk.view import Impact, IncidentState
@@ -25,6 +25,8 @@ from model.labels import Labels
 KEYS_PER_QUERY: Final = 500
 TEXTS_READ_MAX: Final = 10_000  # alerts of open incidents are read again and again
 AGENT_FORGOTTEN_MS: Final = 86_400_000
+ALERTS_SHOWN_MAX: Final = 500
+"""So many alerts of an incident are shown, and kept as they were at its end; all are counted in decisions."""
 
 
 _BY_KEYS: Final = sa.select(schema.alert).where(schema.alert.c.key.in_(sa.bindparam("keys", expanding=True)))
@@ -40,32 +42,12 @@ def known_signals(conn: Connection, keys: Sequence[str]) -> dict[str, Signal]:
     return found
 
 
-def former_signals(conn: Connection, signals: Sequence[Signal]) -> dict[str, Signal]:
-    """Return what is stored of these alerts; words that are still the same are not read again."""
-    found: dict[str, Signal] = {}
-    for start in range(0, len(signals), KEYS_PER_QUERY):
-        some = {one.key: one for one in signals[start : start + KEYS_PER_QUERY]}
-        for row in conn.execute(_BY_KEYS, {"keys": list(some)}):
-            found[row.key] = _former(row, some[row.key])
-    return found
-
-
-def _former(row: Row[Any], newer: Signal) -> Signal:
-    same = row.annotations == _text_of(newer.annotations)
-    # Its key is made of its labels, so they are the same.
-    return _signal(row, newer.labels, newer.annotations if same else _annotations(row.annotations))
-
-
 def signal_of(row: Row[Any]) -> Signal:
     """Return a row of the table of alerts as a noun."""
-    return _signal(row, _labels(row.labels), _annotations(row.annotations))
-
-
-def _signal(row: Row[Any], labels: Labels, annotations: Mapping[str, str]) -> Signal:
     return Signal(
         key=row.key,
-        labels=labels,
-        annotations=annotations,
+        labels=_labels(row.labels),
+        annotations=annotations_of(row.annotations),
         starts_ms=row.starts_ms,
         ends_ms=row.ends_ms,
         updated_ms=row.updated_ms,
@@ -75,58 +57,15 @@ def _signal(row: Row[Any], labels: Labels, annotations: Mapping[str, str]) -> Si
     )
 
 
-def _text_of(pairs: Mapping[str, str]) -> str:
-    return msgspec.json.encode(pairs if isinstance(pairs, dict) else dict(pairs)).decode()
-
-
 @lru_cache(TEXTS_READ_MAX)
 def _labels(text: str) -> Labels:
     return Labels.of(msgspec.json.decode(text, type=dict[str, str]))
 
 
 @lru_cache(TEXTS_READ_MAX)
-def _annotations(text: str) -> Mapping[str, str]:
+def annotations_of(text: str) -> Mapping[str, str]:
+    """Return the words of an alert as they are kept."""
     return MappingProxyType(msgspec.json.decode(text, type=dict[str, str]))
-
-
-def save_signals(conn: Connection, signals: Iterable[Signal]) -> None:
-    """Write alerts over what was known of them, in the order of their keys."""
-    rows = [
-        (
-            one.key,
-            msgspec.json.encode(dict(one.labels.pairs)).decode(),
-            _text_of(one.annotations),
-            one.source,
-            one.starts_ms,
-            one.ends_ms,
-            one.updated_ms,
-            one.guessed,
-            one.over,
-        )
-        for one in sorted(signals, key=lambda one: one.key)
-    ]
-    if rows:
-        statement, names = _saving(conn)
-        # Straight to the driver: there are many, and each value is what the driver takes already.
-        ready = [dict(zip(names, row, strict=True)) for row in rows] if names else rows
-        conn.exec_driver_sql(statement, ready)
-
-
-_savings: Final[dict[str, tuple[str, tuple[str, ...]]]] = {}
-
-
-def _saving(conn: Connection) -> tuple[str, tuple[str, ...]]:
-    """Return the statement that writes alerts, and the names of its values where the driver wants names."""
-    found = _savings.get(conn.dialect.name)
-    if found is None:
-        names = tuple(column.name for column in schema.alert.columns)
-        insert = upsert(conn, schema.alert).values({name: sa.bindparam(name) for name in names})
-        newer = {name: insert.excluded[name] for name in names if name != "key"}
-        update = insert.on_conflict_do_update(index_elements=["key"], set_=newer)
-        compiled = update.compile(dialect=conn.dialect)
-        found = (str(compiled), () if compiled.positional else names)
-        _savings[conn.dialect.name] = found
-    return found
 
 
 def save_doubts(conn: Connection, touched: Iterable[tuple[Signal, Iterable[Touch]]]) -> None:
@@ -144,7 +83,7 @@ def save_doubts(conn: Connection, touched: Iterable[tuple[Signal, Iterable[Touch
 def hear_agents(conn: Connection, signals: Iterable[Signal]) -> None:
     """Note that agents are alive: a Watchdog fires for as long as its agent does."""
     for signal in signals:
-        if signal.name == "Watchdog" and not signal.over:
+        if signal.name == WATCHDOG and not signal.over:
             heard = {"heard_ms": signal.updated_ms, "lease_ms": signal.ends_ms - signal.updated_ms}
             insert = upsert(conn, schema.agent).values(
                 instance=signal.labels.get("instance") or signal.key, **heard
@@ -166,11 +105,17 @@ def sight(conn: Connection, started_ms: int, now_ms: int) -> Sight:
 
 
 def open_incidents(conn: Connection, services: Iterable[str] | None = None) -> dict[str, Incident]:
-    """Return the open incidents, of these services or of all, with the alerts as they stand now."""
+    """Return the open incidents, of these services or of all, with the alerts that speak for others."""
     query = incident_rows().where(schema.incident.c.resolved_ms == 0)
     if services is not None:
         query = query.where(schema.incident.c.service.in_(tuple(services)))
-    return {one.service: one for one in with_alerts(conn, conn.execute(query).all())}
+    return {one.service: one for one in with_speakers(conn, conn.execute(query).all())}
+
+
+def whole_incidents(conn: Connection) -> dict[str, Incident]:
+    """Return the open incidents with all their alerts, which another catalogue may tell apart."""
+    rows = conn.execute(incident_rows().where(schema.incident.c.resolved_ms == 0)).all()
+    return {one.service: one for one in with_alerts(conn, rows)}
 
 
 def incident_rows() -> sa.Select[Any]:
@@ -181,17 +126,32 @@ def incident_rows() -> sa.Select[Any]:
     return sa.select(table, *kept, *fate).outerjoin(more, more.c.incident == table.c.id)
 
 
+# As a literal, so that the index of those that speak is taken.
+SPEAKING: Final = schema.incident_alert.c.speaks > sa.literal_column("0")
+
+
 def with_alerts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Incident]:
-    """Return rows of incidents as nouns, with their alerts as they stand now."""
+    """Return rows of incidents as nouns, with all their alerts as they stand now, however many there are."""
+    return _with(conn, rows, sa.true())
+
+
+def with_speakers(conn: Connection, rows: Sequence[Row[Any]], heard: Collection[str] = ()) -> list[Incident]:
+    """Return rows of incidents with those alerts that speak for all of theirs, and with those just heard."""
+    which = [SPEAKING, schema.incident_alert.c.alert.in_(list(heard))]
+    return _with(conn, rows, *which[: 2 if heard else 1])
+
+
+def _with(conn: Connection, rows: Sequence[Row[Any]], *which: sa.ColumnElement[bool]) -> list[Incident]:
+    """Return rows as nouns with the alerts of any of these kinds, each found by an index of its own."""
     link, alert = schema.incident_alert, schema.alert
-    joined = (
-        sa.select(link.c.incident, alert)
+    mine = (
+        sa.select(link.c.incident, link.c.likeness, alert)
         .join(alert, alert.c.key == link.c.alert)
         .where(link.c.incident.in_([row.id for row in rows]))
-        .order_by(alert.c.key)
     )
+    found = sa.union(*(mine.where(one) for one in which)).order_by("likeness", "key")
     signals: dict[int, list[Signal]] = {row.id: [] for row in rows}
-    for row in conn.execute(joined) if rows else ():
+    for row in conn.execute(found) if rows else ():
         signals[row.incident].append(signal_of(row))
     return [incident_of(row, signals[row.id]) for row in rows]
 
@@ -240,31 +200,43 @@ def moments(timeline: Timeline) -> dict[str, int]:
     }
 
 
-def link_alerts(conn: Connection, incident: int, signals: Iterable[Signal]) -> None:
-    """Write down which alerts belong to an incident."""
-    rows = [
-        {"incident": incident, "alert": one.key, "starts_ms": one.starts_ms, "snapshot": ""}
-        for one in signals
-    ]
-    if rows:
-        conn.execute(upsert(conn, schema.incident_alert).on_conflict_do_nothing(), rows)
+def keep_snapshots(conn: Connection, incident: int) -> None:
+    """Keep as many alerts as are shown as they were at the end: their rows will speak of later episodes."""
+    link = schema.incident_alert
+    query = (
+        sa.select(schema.alert)
+        .join(link, link.c.alert == schema.alert.c.key)
+        .where(link.c.incident == incident)
+        .order_by(link.c.starts_ms, link.c.alert)
+        .limit(ALERTS_SHOWN_MAX)
+    )
+    kept = [{"of": row.key, "kept": _snapshot(signal_of(row))} for row in conn.execute(query)]
+    mine = sa.update(link).where(link.c.incident == incident, link.c.alert == sa.bindparam("of"))
+    if kept:
+        conn.execute(mine.values(snapshot=sa.bindparam("kept")), kept)
 
 
-def keep_snapshots(conn: Connection, incident: int, signals: Iterable[Signal]) -> None:
-    """Keep alerts as they were at the end: their rows will speak of later episodes."""
-    table = schema.incident_alert
-    for one in signals:
-        kept = {
-            "labels": dict(one.labels.pairs),
-            "annotations": dict(one.annotations),
-            "starts_ms": one.starts_ms,
-            "ends_ms": one.ends_ms,
-        }
-        conn.execute(
-            sa.update(table)
-            .where(table.c.incident == incident, table.c.alert == one.key)
-            .values(snapshot=msgspec.json.encode(kept).decode())
-        )
+def _snapshot(one: Signal) -> str:
+    said = {
+        "labels": dict(one.labels.pairs),
+        "annotations": dict(one.annotations),
+        "starts_ms": one.starts_ms,
+        "ends_ms": one.ends_ms,
+    }
+    return msgspec.json.encode(said).decode()
+
+
+def first_alerts(conn: Connection, incident: int, count_max: int) -> tuple[Signal, ...]:
+    """Return alerts of an incident as they stand now, by their keys and no more than so many."""
+    link = schema.incident_alert
+    query = (
+        sa.select(schema.alert)
+        .join(link, link.c.alert == schema.alert.c.key)
+        .where(link.c.incident == incident)
+        .order_by(link.c.alert)
+        .limit(count_max)
+    )
+    return tuple(signal_of(row) for row in conn.execute(query))
 
 
 def belongs(incident: int, alert: sa.Column[str], at_ms: sa.Column[int]) -> sa.ColumnElement[bool]:
@@ -301,15 +273,17 @@ def settle_people(conn: Connection, catalogue: Catalogue, config: Config) -> dic
             "team": "",
             "gone": False,
         }
-        for customer, person in catalogue.people()
-        if person.by_mail
+        for customer, person in catalogue.everybody()
+        if person.is_told
     ]
     rows += [row for team in catalogue.teams.values() for row in _team_rows(team)]
     table = schema.person
     conn.execute(sa.update(table).values(gone=True))
     put(conn, table, {(row["email"], row["team"]): row for row in rows}.values(), _NEWER)
     found = conn.execute(sa.select(table.c.id, table.c.email, table.c.team).where(table.c.gone.is_(False)))
-    return {person_key(row.email, row.team): row.id for row in found}
+    people = {person_key(row.email, row.team): row.id for row in found}
+    ways.settle(conn, catalogue, people)
+    return people
 
 
 def _team_rows(team: Team) -> Iterable[dict[str, object]]:

@@ -18,6 +18,7 @@ from desk.counter import Counter, answer, body
 from desk.intake import Refused
 from desk.person import printable
 from desk.reports import Intake, Kind, Report, TooMany
+from desk.staff_door import Handed, member_of
 
 BODY_BYTES_MAX: Final = 32 << 10
 TEXT_CHARS_MAX: Final = 2_000
@@ -30,7 +31,8 @@ BEHIND_MAX_MS: Final = 14 * 86_400_000
 class Posted(msgspec.Struct, forbid_unknown_fields=True):
     """A report as it is posted: ``who`` is the sender's address, or "" for somebody unknown.
 
-    ``service`` is what they think it is about, ``received_ms`` when it reached the gateway.
+    ``service`` is what they think it is about, ``received_ms`` when it reached the gateway. ``proven`` says
+    that whoever posts it knows the sender; with staff, that counts where a token says who posts it.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Posted(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)] = ""
     intake: Intake = "staff"
     received_ms: Annotated[int, msgspec.Meta(ge=0, le=1 << 45)] = 0
+    proven: bool = True
 
 
 _decoder: Final = msgspec.json.Decoder(Posted)
@@ -60,7 +63,8 @@ def _post(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
             return answer("the content type must be application/json", 415)
         now_ms = counter.clock()
         try:
-            report = _read(counter, await body(request, BODY_BYTES_MAX), now_ms)
+            handed = Handed(await body(request, BODY_BYTES_MAX), member_of(request))
+            report = _read(counter, handed, now_ms)
         except Refused as fact:
             return answer(fact.sentence, fact.status)
         house = counter.house
@@ -76,15 +80,16 @@ def _post(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
         except TooMany as fact:
             return answer(str(fact), 429)
         url = f"{house.config.url}/incidents/{reply.incident}" if reply.incident else f"{house.config.url}/"
-        return answer({**asdict(reply), "known": bool(report.person), "url": url})
+        known = bool(report.person and report.proven)
+        return answer({**asdict(reply), "known": known, "proven": report.proven, "url": url})
 
     return post
 
 
-def _read(counter: Counter, data: bytes, now_ms: int) -> Report:
+def _read(counter: Counter, handed: Handed, now_ms: int) -> Report:
     """Return what was posted as a report, or raise ``Refused``."""
     try:
-        posted = _decoder.decode(data)
+        posted = _decoder.decode(handed.data)
     except msgspec.MsgspecError as wrong:
         raise Refused(400, f"this is no report: {wrong}") from None
     received_ms = posted.received_ms or now_ms
@@ -98,16 +103,20 @@ def _read(counter: Counter, data: bytes, now_ms: int) -> Report:
         ((one, person) for one, person in catalogue.people() if who and str(person.email).lower() == who),
         None,
     )
+    # Of a sender whom nobody vouches for, nothing may be told that only that person may know. Where there
+    # is no staff, whoever reaches the staff address is believed, as in everything else there.
+    proven = posted.proven and (handed.member is not None or counter.house.config.staff is None)
     return Report(
         # An address that is nobody's here is not kept.
         person=counter.house.people.get(known[1].email, 0) if known else 0,
-        uses=frozenset(ref.text for ref in known[0].uses) if known else frozenset(),
-        language=str(known[1].language or "") if known else "",
+        uses=frozenset(ref.text for ref in known[0].uses) if known and proven else frozenset(),
+        language=str(known[1].language or "") if known and proven else "",
         service=posted.service,
         kind=posted.kind,
         intake=posted.intake,
         text=printable(posted.text),
         received_ms=min(received_ms, now_ms),
+        proven=proven,
     )
 
 

@@ -26,6 +26,7 @@ LOOK_BACK_MS: Final = 60 * 60_000  # who notices something may well do so before
 KEPT_MS: Final = 90 * 86_400_000
 HOUR_MS: Final = 3_600_000
 REPORTS_PER_HOUR_MAX: Final = 10_000
+CLAIMS_PER_HOUR_MAX: Final = 1_000
 ADOPTED_MAX: Final = 1_000
 
 
@@ -37,7 +38,9 @@ class TooMany(Exception):
 class Report:
     """What somebody says: ``person`` is 0 where nobody knows who, ``service`` what they think it is about.
 
-    ``language`` is theirs; ``received_ms`` is when it reached us, by whichever way.
+    ``language`` is theirs; ``received_ms`` is when it reached us, by whichever way. ``proven`` says that
+    somebody with a token vouches for who it is; without that a report is answered as one of somebody
+    unknown, and counts for nothing by which we are judged.
     """
 
     person: int
@@ -48,6 +51,12 @@ class Report:
     intake: Intake
     text: str
     received_ms: int
+    proven: bool = True
+
+    @property
+    def sender(self) -> int:
+        """Who it is, 0 where nobody vouches for that."""
+        return self.person if self.proven else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +104,19 @@ def match(report: Report, candidates: Iterable[Candidate]) -> Candidate | None:
 def _meant(report: Report, service: str) -> bool:
     if report.service and report.service != service:
         return False
-    return service in report.uses if report.person else bool(report.service)
+    return service in report.uses if report.sender else bool(report.service)
 
 
 def take(conn: Connection, catalogue: Catalogue, report: Report, fallback: str, now_ms: int) -> Reply:
     """Write a report down, link it, and return what its sender is told; raises ``TooMany``."""
     table = schema.report
-    recent = sa.select(sa.func.count()).select_from(table).where(table.c.received_ms > now_ms - HOUR_MS)
-    if int(conn.execute(recent).scalar_one()) >= REPORTS_PER_HOUR_MAX:
-        raise TooMany(f"more than {REPORTS_PER_HOUR_MAX} reports came within an hour")
+    # What is only claimed cannot use up the room of what is proven.
+    most = REPORTS_PER_HOUR_MAX if report.proven else CLAIMS_PER_HOUR_MAX
+    recent = sa.select(sa.func.count()).where(
+        table.c.received_ms > now_ms - HOUR_MS, table.c.proven.is_(report.proven)
+    )
+    if int(conn.execute(recent).scalar_one()) >= most:
+        raise TooMany(f"more than {most} reports came within an hour")
     found = match(report, _candidates(conn, report.received_ms))
     key = conn.execute(
         table.insert().values(
@@ -114,6 +127,7 @@ def take(conn: Connection, catalogue: Catalogue, report: Report, fallback: str, 
             text=report.text,
             received_ms=report.received_ms,
             incident=found.id if found else 0,
+            proven=report.proven,
         )
     ).inserted_primary_key
     assert key is not None, "an insert of one row names its key"
@@ -123,12 +137,15 @@ def take(conn: Connection, catalogue: Catalogue, report: Report, fallback: str, 
 
 
 def _enter(conn: Connection, incident: int, report: Report, now_ms: int) -> None:
-    """Put a report into the ledger: the first of a person counts, a denial is an answer."""
+    """Put a report into the ledger: the first of a person counts, a denial is an answer.
+
+    A denial that is only claimed is none.
+    """
     if report.kind == "not_affected":
-        if report.person:
-            answers.put(conn, incident, report.person, Answer.NOT_AFFECTED, now_ms)
+        if report.sender:
+            answers.put(conn, incident, report.sender, Answer.NOT_AFFECTED, now_ms)
         return
-    heard = Heard(report.person, report.kind, report.intake, report.received_ms)
+    heard = Heard(report.person, report.kind, report.intake, report.received_ms, report.proven)
     book.reported(conn, incident, heard, now_ms)
 
 
@@ -157,9 +174,9 @@ def adopt(
         if customer.uses_service(incident.service)
     }
     for row in rows:
-        if row.person in users if row.person else row.service:
+        if row.person in users if row.person and row.proven else row.service:
             conn.execute(sa.update(table).where(table.c.id == row.id).values(incident=incident.id))
-            heard = Heard(row.person, row.kind, row.intake, row.received_ms)
+            heard = Heard(row.person, row.kind, row.intake, row.received_ms, row.proven)
             book.reported(conn, incident.id, heard, now_ms)
 
 
@@ -186,9 +203,9 @@ def _reply(
     newest = sa.select(u.c.texts).where(u.c.incident == found.id).order_by(u.c.number.desc()).limit(1)
     texts = msgspec.json.decode(conn.execute(newest).scalar() or "{}", type=dict[str, str])
     told = sa.select(entries.c.at_ms).where(
-        entries.c.incident == found.id, entries.c.event == "accepted", entries.c.person == report.person
+        entries.c.incident == found.id, entries.c.event == "accepted", entries.c.person == report.sender
     )
-    told_ms = conn.execute(told).scalar() if report.person else 0
+    told_ms = conn.execute(told).scalar() if report.sender else 0
     service = catalogue.services.get(row.service)
     return Reply(
         report=number,
@@ -214,7 +231,7 @@ def newest(conn: Connection, count_max: int) -> Sequence[Mapping[str, Any]]:
     """Return the newest reports with their words and senders; for staff alone."""
     r, p, i = schema.report, schema.person, schema.incident
     query = (
-        sa.select(r.c.id, p.c.email, r.c.service, r.c.kind, r.c.intake, r.c.text, r.c.received_ms)
+        sa.select(r.c.id, p.c.email, r.c.service, r.c.kind, r.c.intake, r.c.text, r.c.received_ms, r.c.proven)
         .add_columns(i.c.ref.label("incident"))
         .outerjoin(p, p.c.id == r.c.person)
         .outerjoin(i, i.c.id == r.c.incident)

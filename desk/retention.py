@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import reports, schema, suppression
+from desk import forecast_book, reports, schema, suppression
 from desk.alertmanager import silence_book
 from desk.ledger import book
 
@@ -37,6 +37,7 @@ def forget(conn: Connection, now_ms: int) -> int:
     n, letter = schema.notice, schema.letter
     past = sa.select(n.c.id).where(n.c.created_ms < now_ms - LETTERS_KEPT_MS)
     letters = conn.execute(sa.delete(letter).where(letter.c.notice.in_(past))).rowcount
+    conn.execute(sa.delete(schema.notice_event).where(schema.notice_event.c.notice.in_(past)))
     return int(alerts) + int(letters) + _forget_healing(conn, now_ms) + _forget_telling(conn, now_ms)
 
 
@@ -45,15 +46,17 @@ def _forget_telling(conn: Connection, now_ms: int) -> int:
     leaflet, letter = schema.leaflet, schema.leaflet_letter
     past = sa.select(leaflet.c.id).where(leaflet.c.created_ms < now_ms - LETTERS_KEPT_MS)
     letters = conn.execute(sa.delete(letter).where(letter.c.leaflet.in_(past))).rowcount
-    return reports.forget(conn, now_ms) + book.forget(conn, now_ms) + int(letters)
+    told = reports.forget(conn, now_ms) + book.forget(conn, now_ms) + forecast_book.forget(conn, now_ms)
+    return told + int(letters)
 
 
 def _forget_healing(conn: Connection, now_ms: int) -> int:
-    """Delete evidence, and questions with all that was answered to them."""
+    """Delete evidence, links to notices, and questions with all that was answered to them."""
     past = (
         (schema.evidence, schema.evidence.c.heard_ms, EVIDENCE_KEPT_MS),
         (schema.ask, schema.ask.c.heard_ms, ASKS_KEPT_MS),
         (schema.ask_audit, schema.ask_audit.c.at_ms, ASKS_KEPT_MS),
+        (schema.release_link, schema.release_link.c.made_ms, ASKS_KEPT_MS),
     )
     return sum(
         int(conn.execute(sa.delete(table).where(at_ms < now_ms - kept_ms)).rowcount)

@@ -11,6 +11,9 @@ from desk.incident import Echo, Incident, Turn
 ECHO_GRACE_MS: Final = 120_000
 """How long after the end of an incident what fails in the services behind it still belongs to it."""
 
+RESEND_GRACE_MS: Final = 90_000
+"""How long after the start of the desk what was heard before is given to speak again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:

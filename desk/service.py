@@ -12,7 +12,7 @@ from desk.incident import weight
 from desk.person import Language, Slug, Text
 from desk.view import Impact
 from model.decode import MISSING, Decoder, Raw
-from model.duration import Duration
+from model.duration import Duration, seconds
 from model.matcher import Matchers
 from model.misfit import Misfit, Place
 from model.yaml_tree import Mapping as Tree
@@ -20,6 +20,9 @@ from model.yaml_tree import Node, Scalar, Sequence
 
 FALLBACK: Final = "en"
 HOSTS_MAX: Final = 5_000
+FORECAST_MIN: Final = seconds(300)
+FORECAST_MAX: Final = seconds(14 * 86_400)
+CHANCE_MIN: Final = 1
 _SERVING: Final = ("pilot", "live", "retiring")
 
 
@@ -94,10 +97,27 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """That an alert tells of what is to come: within which time, and how likely, where that is known."""
+
+    within: Duration
+    chance: Percent | None = None
+
+    def __post_init__(self) -> None:
+        if not FORECAST_MIN <= self.within <= FORECAST_MAX:
+            cure = f"write from {FORECAST_MIN} to {FORECAST_MAX}"
+            raise Misfit(f"nobody can act on a forecast of {self.within}", cure, key="within")
+        if self.chance is not None and self.chance.value < CHANCE_MIN:
+            cure = f"write from {CHANCE_MIN}% to 100%, or leave it out where nobody knows"
+            raise Misfit(f"a chance of {self.chance.value:g}% is no forecast", cure, key="chance")
+
+
+@dataclass(frozen=True, slots=True)
 class ImpactRule:
     """Which impact an alert has, and on whom; what still works then, where that differs.
 
-    With a ``share`` the impact is that of a large enough part; ``below`` is the one of a smaller part.
+    With a ``share`` the impact is that of a large enough part; ``below`` is the one of a smaller part. With
+    a ``forecast`` nothing is wrong yet, and the impact is the one that is expected.
     """
 
     when: Matchers
@@ -106,6 +126,7 @@ class ImpactRule:
     affects: Affects = USES
     share: Share | None = None
     below: Impact | None = None
+    forecast: Forecast | None = None
     still_works: Names | None = None
     workaround: Names | None = None
 
@@ -116,6 +137,9 @@ class ImpactRule:
         if self.share is not None and weight(self.lighter) >= weight(self.impact):
             sentence = f"{self.lighter.value} is not lighter than {self.impact.value}"
             raise Misfit(sentence, "give a lighter impact as below", key="below")
+        if self.forecast is not None and (self.share is not None or self.impact is Impact.UNKNOWN):
+            sentence = "a forecast needs one impact, which is known beforehand"
+            raise Misfit(sentence, "write major, partial, degraded or minor, without a share", key="forecast")
 
     @property
     def lighter(self) -> Impact:

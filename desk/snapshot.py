@@ -26,7 +26,7 @@ from desk.public import badge, statuspage
 from desk.public.calendar import calendar
 from desk.public.feed import atom, rss
 from desk.public.routes import FORMS
-from desk.view import CONFIRMED_FOR_MS, IncidentView, PageView, months
+from desk.view import CONFIRMED_FOR_MS, IncidentView, MaintenanceView, PageView, months
 
 EVERY_MS: Final = 60_000
 MANIFEST: Final = "copy.json"
@@ -122,6 +122,9 @@ def leaves(page: PageView) -> Iterator[Leaf]:
     for one in page.incidents:
         if _SAFE.fullmatch(one.id):
             yield from _incident(page, one, note)
+    for work in page.maintenances:
+        if _SAFE.fullmatch(work.id):
+            yield _work(page, work, note)
     history = partial(_html, "history/index.html", "history.html", page, note, months=months(page.incidents))
     yield Leaf("history/index.html", (name, page.incidents), history)
     for path, body in (
@@ -151,6 +154,13 @@ def _incident(page: PageView, one: IncidentView, note: Copied) -> Iterator[Leaf]
     states = tuple((of.name, of.state, of.since_ms) for of in page.services if of.service in one.keys)
     form = partial(_json, partial(statuspage.one_incident, incident=one), page)
     yield Leaf(f"incidents/{one.id}.json", (key, states), form)
+
+
+def _work(page: PageView, work: MaintenanceView, note: Copied) -> Leaf:
+    path = f"maintenances/{work.id}/index.html"
+    names = tuple((of.service, of.name) for of in page.services if of.service in work.keys)
+    html = partial(_html, path, "maintenance.html", page, note, work=work)
+    return Leaf(path, (work, names, page.name, page.url, page.language, page.confirmed), html)
 
 
 def _badges(page: PageView) -> Iterator[Leaf]:

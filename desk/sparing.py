@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import attention, caps, digest, holding, schema
+from desk import attention, caps, digest, holding, schema, ways
 from desk.audience import Affected
 from desk.caps import STORM_MS
-from desk.catalogue import Catalogue
 from desk.incident import Incident
 from desk.store import upsert
 
@@ -21,34 +20,54 @@ ROWS_AT_ONCE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A first notice that was just planned, for these people by their ids, on this channel."""
+    """A page of a first notice that was just planned, for these people by their ids."""
 
     notice: int
     people: Sequence[tuple[int, Affected]]
-    channel: str
 
 
-def spare(conn: Connection, catalogue: Catalogue, incident: Incident, planned: Planned, now_ms: int) -> str:
-    """Put off whoever has heard enough, charge the rule, and hold what is too large; return why, if it is."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many a first notice goes to in all, 0 if its first page is all of it; the others to compare.
+
+    ``everybody`` are all who are told of anything, ``predicted`` those who use the service.
+    """
+
+    people: int
+    everybody: int
+    predicted: int
+
+
+def leave_out(conn: Connection, incident: Incident, planned: Planned, storm: bool, now_ms: int) -> Planned:
+    """Put off whoever has heard enough, and charge the rule for the others; return these."""
     people = [number for number, _ in planned.people]
-    before = _before(conn, incident, planned.notice)
-    storm = _storm(conn, catalogue, now_ms)
-    spared = attention.over(conn, people, incident.impact, storm, now_ms)
+    spared = attention.over(conn, people, incident.impact, storm, now_ms, planned.notice)
     if spared:
         _leave_out(conn, incident, planned, sorted(spared), now_ms)
-    left = [one for number, one in planned.people if number not in spared]
+    left = [(number, one) for number, one in planned.people if number not in spared]
     attention.charge(conn, planned.notice, incident, (len(left), len(spared)), now_ms)
-    if not left:
+    return replace(planned, people=left)
+
+
+def hold_back(conn: Connection, incident: Incident, first: Planned, expected: Expected, now_ms: int) -> str:
+    """Hold a notice that is too large, when its first page is planned; return why, if it is."""
+    notice = first.notice
+    if not first.people:
         return ""
-    size = caps.size(catalogue, incident.service, left, before)
+    before = _before(conn, incident, notice)
+    count = max(len(first.people), expected.people - before)
+    people = expected.people or len(first.people) + before
+    everyone = any(one.why.everyone for _, one in first.people)
+    size = caps.Size(people, expected.everybody, expected.predicted, everyone)
     clearance = caps.clearance(size, incident.impact)
     if not clearance.needs:
         return ""
-    holding.hold(conn, planned.notice, len(left), clearance, now_ms)
+    holding.hold(conn, notice, count, clearance, now_ms)
+    proof = "by" if clearance.needs == 1 else "a token each"
     humans = "one human" if clearance.needs == 1 else f"{clearance.needs} humans"
     return (
         f"A notice waits for the word of {humans}: {clearance.reason}. "
-        f"POST /api/v1/notices/{planned.notice}/release with by, and count {len(left)}."
+        f"POST /api/v1/notices/{notice}/release with {proof}, and count {count}."
     )
 
 
@@ -61,7 +80,7 @@ def _before(conn: Connection, incident: Incident, notice: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def _storm(conn: Connection, catalogue: Catalogue, now_ms: int) -> bool:
+def is_storm(conn: Connection, everybody: int, now_ms: int) -> bool:
     """Tell whether more begins at this moment than single notices could say."""
     i, charge = schema.incident, schema.notice_charge
     since_ms = now_ms - STORM_MS
@@ -70,7 +89,6 @@ def _storm(conn: Connection, catalogue: Catalogue, now_ms: int) -> bool:
     if count < caps.STORM_SERVICES_MIN:
         return False
     reached = conn.execute(sa.select(sa.func.sum(charge.c.people)).where(charge.c.at_ms > since_ms)).scalar()
-    everybody = sum(1 for _, person in catalogue.people() if person.by_mail)
     return caps.storm(count, int(reached or 0), everybody)
 
 
@@ -82,7 +100,7 @@ def _leave_out(
         {
             "notice": planned.notice,
             "person": person,
-            "channel": planned.channel,
+            "channel": channel,
             "message_id": "",
             "state": "digest",
             "tries": 0,
@@ -90,7 +108,8 @@ def _leave_out(
             "accepted_ms": 0,
             "reply": "it stands in the next summary",
         }
-        for person in spared
+        for channel, some in ways.by_first(conn, spared).items()
+        for person in some
     ]
     for start in range(0, len(rows), ROWS_AT_ONCE):
         log = upsert(conn, schema.delivery_log).on_conflict_do_nothing()

@@ -27,6 +27,7 @@ from desk.backing import Backing, Unready
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 10_000
 WAIT_S: Final = 30.0
+_COURIERS: Final = 0x626669  # any number that is not the writers'
 
 Result = TypeVar("Result")
 
@@ -79,9 +80,16 @@ class Store:
         self._thread = threading.Thread(target=self._work, name="desk-writer", daemon=True)
         self._thread.start()
 
-    def write(self, write: Callable[[Connection], Result]) -> Future[Result]:
-        """Run a function in the next group; the future holds its result once that is durable."""
+    def write(
+        self, write: Callable[[Connection], Result], *then: Callable[[Future[Result]], None]
+    ) -> Future[Result]:
+        """Run a function in the next group; the future holds its result once that is durable.
+
+        What comes ``then`` is called with it on the writing thread, before anything else is written.
+        """
         promise: Future[Result] = Future()
+        for each in then:
+            promise.add_done_callback(each)
         if self._closing.is_set():
             promise.set_exception(Closed("the store is closed"))
         else:
@@ -91,6 +99,22 @@ class Store:
     def written(self, write: Callable[[Connection], Result]) -> Result:
         """Run a function and wait until its result is durable."""
         return self.write(write).result(timeout=WAIT_S)
+
+    def carried(self, write: Callable[[Connection], Result]) -> Result:
+        """Run a function of a courier and return its result once that is durable, however long it takes.
+
+        Where the database allows it, couriers write beside each other and never beside ``write``: each row
+        that they change is one that no other courier has, or one that they lock first.
+        """
+        couriers = self._backing.couriers
+        if couriers is None:
+            # Who stopped waiting here would leave a batch that nobody sends.
+            return self.write(write).result()
+        if self._closing.is_set():
+            raise Closed("the store is closed")
+        with couriers.connect() as conn, conn.begin():
+            self._backing.together(conn)
+            return write(conn)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -132,6 +156,9 @@ class Store:
 
     def _run(self, group: list[_Job[Any]]) -> None:
         """Run a group in one transaction, then keep its promises."""
+        if len(group) == 1:
+            self._run_alone(group[0])
+            return
         begun: list[_Job[Any]] = []
         kept: list[Callable[[], None]] = []
         try:
@@ -148,6 +175,17 @@ class Store:
         for keep in kept:
             keep()
 
+    def _run_alone(self, job: _Job[Any]) -> None:
+        """Run one function in a transaction of its own, which needs no savepoint."""
+        if not job.promise.set_running_or_notify_cancel():
+            return
+        caught = _Caught()
+        result = None
+        with caught, self._backing.writer.connect() as conn, conn.begin():
+            self._backing.alone(conn)
+            result = job.write(conn)
+        _kept(job, result, caught.wrong)()
+
 
 def _outcome(conn: Connection, job: _Job[Any]) -> Callable[[], None]:
     """Run one function of a group and return how its promise is to be kept after the commit."""
@@ -155,7 +193,11 @@ def _outcome(conn: Connection, job: _Job[Any]) -> Callable[[], None]:
     result = None
     with caught, conn.begin_nested():
         result = job.write(conn)
-    wrong = caught.wrong
+    return _kept(job, result, caught.wrong)
+
+
+def _kept(job: _Job[Any], result: object, wrong: BaseException | None) -> Callable[[], None]:
+    """Return how a promise is kept: with a result, or with the mistake that there is none."""
     if wrong is not None:
         return partial(job.promise.set_exception, wrong)
     return partial(job.promise.set_result, result)
@@ -188,6 +230,16 @@ def _upgrade(conn: Connection, found: int) -> None:
     migrations.upgrade(conn, found)
     version = schema.meta.c.key == "version"
     conn.execute(schema.meta.update().where(version).values(value=str(schema.VERSION)))
+
+
+def apart(conn: Connection, errand: int) -> bool:
+    """Tell whether this transaction alone is at an errand of couriers; until it ends nobody else will be.
+
+    A file has one writer, who is alone anyhow.
+    """
+    if conn.dialect.name != "postgresql":
+        return True
+    return bool(conn.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_COURIERS, errand))).scalar())
 
 
 def upsert(conn: Connection, table: sa.Table) -> sqlite.Insert:

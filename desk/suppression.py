@@ -8,17 +8,22 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import bounce, schema
+from desk import bounce, rungs, schema
 from desk.bounce import Bounce, Weight
 from desk.store import upsert
 
 KEPT_MS: Final = 90 * 86_400_000
 
 
-def report(conn: Connection, found: Bounce, now_ms: int) -> bool:
-    """Write down what a mail server said of an address; return whether anybody has it."""
+def report(conn: Connection, found: Bounce, now_ms: int, *, of: int = 0) -> bool:
+    """Write down what a mail server said of an address; return whether anybody has it.
+
+    ``of`` is the person, where the report came to an address of that person's own: then it is about this one
+    alone, whatever address it names, for mail may have been sent on.
+    """
     p, table = schema.person, schema.bounce
-    people = [row.id for row in conn.execute(sa.select(p.c.id).where(p.c.email == found.recipient))]
+    whose = p.c.id == of if of else p.c.email == found.recipient
+    people = [row.id for row in conn.execute(sa.select(p.c.id).where(whose))]
     for person in people:
         soft = sa.select(table.c.at_ms).where(table.c.person == person, table.c.weight == Weight.SOFT.value)
         before = list(conn.execute(soft).scalars())
@@ -28,6 +33,7 @@ def report(conn: Connection, found: Bounce, now_ms: int) -> bool:
         if because:
             kept = upsert(conn, schema.suppressed).values(person=person, since_ms=now_ms, because=because)
             conn.execute(kept.on_conflict_do_nothing())
+            rungs.came_back(conn, person, now_ms)
     return bool(people)
 
 

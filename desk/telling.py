@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from desk import approval, findings, leaflet, outbox, records, reports, schema, sparing
+from desk import (
+    approval,
+    event,
+    findings,
+    leaflet,
+    outbox,
+    records,
+    reports,
+    schema,
+)
 from desk.approval import Ask
-from desk.audience import Affected, Audience, Why, audience, surer
-from desk.catalogue import Catalogue
+from desk.audience import Affected, Why
 from desk.compose import (
     Facts,
     Kind,
@@ -27,8 +35,8 @@ from desk.compose import (
     reason_said,
     wording,
 )
-from desk.config import Config
-from desk.incident import EchoKind, Incident, Signal
+from desk.house import House
+from desk.incident import Incident, Signal
 from desk.leaflet import Leaflet
 from desk.ledger import book
 from desk.outbox import MINUTE_MS, Planned, Recipient
@@ -40,24 +48,10 @@ from model.misfit import NOWHERE
 
 _PROMISES_MS: Final = {Impact.MAJOR: 30 * MINUTE_MS, Impact.PARTIAL: 60 * MINUTE_MS}
 _PROMISE_MS: Final = 120 * MINUTE_MS
-CHANNEL: Final = "email"
+ALERTS_TOLD_MAX: Final = 40
+"""So many alerts of an incident stand in a letter to its team at most; of the others it has the page."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every transaction needs to know of this desk; read at the start and never changed.
-
-    ``approval_key`` seals what people approve; without one nobody is asked.
-    """
-
-    config: Config
-    catalogue: Catalogue
-    people: Mapping[str, int]
-    secret: bytes = field(repr=False)
-    started_ms: int
-    approval_key: bytes = field(default=b"", repr=False)
 
 
 def promise_ms(impact: Impact) -> int:
@@ -67,7 +61,7 @@ def promise_ms(impact: Impact) -> int:
 
 def publish(conn: Connection, house: House, incident: Incident, kind: Kind, now_ms: int, reason: str) -> int:
     """Write an update for the page, in every language; return its number."""
-    facts = _facts(house, incident, kind, now_ms)
+    facts = facts_of(house, incident, kind, now_ms)
     texts = {language: page_text(facts, language) for language in LANGUAGES}
     book.publish(conn, incident, kind, now_ms)
     if kind == "first":
@@ -101,121 +95,10 @@ def _put(conn: Connection, incident: Incident, texts: Mapping[str, str], now_ms:
     return number
 
 
-def tell_affected(
-    conn: Connection, house: House, incident: Incident, now_ms: int, *, again: bool = False
-) -> None:
-    """Plan the first notice for everybody affected who has none planned in this incident yet.
-
-    ``again`` says that it is back: who was to be told before and was not is told now.
-    """
-    found = audience_of(conn, house, incident, now_ms)
-    table = schema.audience
-    known = {
-        row.person: row.grade
-        for row in conn.execute(
-            sa.select(table.c.person, table.c.grade).where(table.c.incident == incident.id)
-        )
-    }
-    if found.refusals:
-        records.change_incident(conn, incident.id, {"scope_refused": " ".join(found.refusals)})
-    if found.refusals and not incident.escalated_ms:
-        escalate(conn, house, incident, " ".join(found.refusals), now_ms)
-    ids = {one.person.email: house.people[one.person.email] for one in found.people if one.person.by_mail}
-    settled = set(outbox.told_people(conn, incident.id)) if again else set(known)
-    new = [one for one in found.people if ids.get(one.person.email, -1) not in (-1, *settled)]
-    for one in found.people:
-        person = ids.get(one.person.email, -1)
-        if person in known and surer(one.grade, known[person]):
-            conn.execute(
-                sa.update(table)
-                .where(table.c.incident == incident.id, table.c.person == person)
-                .values(grade=one.grade.value)
-            )
-    if new:
-        _plan_first(conn, house, incident, [(ids[one.person.email], one) for one in new], now_ms)
-
-
-def audience_of(conn: Connection, house: House, incident: Incident, now_ms: int) -> Audience:
-    """Return whom an incident touches, with what else fails at this moment taken into account."""
-    # Where no service needs this one, nothing is lost by way of it, whatever else fails.
-    needed = len(house.catalogue.downstream(incident.service)) > 1
-    others = {
-        service: tuple(signal for signal in other.signals if signal.ends_ms > now_ms)
-        for service, other in (records.open_incidents(conn) if needed else {}).items()
-        if service != incident.service
-    }
-    share_max = house.config.narrow_scope_max.value / 100
-    found = audience(house.catalogue, incident.service, incident.signals, others, share_max)
-    return _with_echoes(house, incident, found, share_max)
-
-
-def _with_echoes(house: House, incident: Incident, found: Audience, share_max: float) -> Audience:
-    """Return an audience with those whom alerts of services behind this one touch.
-
-    Such alerts are evidence of their own; who is told of it hears of the service that they use.
-    """
-    people = {one.person.email: one for one in found.people}
-    refusals = list(found.refusals)
-    behind: dict[str, list[Signal]] = {}
-    for echo in incident.echoes:
-        if echo.kind is not EchoKind.CLOSED:
-            behind.setdefault(echo.service, []).append(echo.signal)
-    for service, signals in behind.items():
-        theirs = audience(house.catalogue, service, signals, None, share_max)
-        refusals += theirs.refusals
-        for one in theirs.people:
-            why = one.why if service == incident.service else one.why.by_way_of(service)
-            known = people.get(one.person.email)
-            if known is None or surer(one.grade, known.grade):
-                people[one.person.email] = replace(one, why=why)
-    return Audience(tuple(people.values()), tuple(dict.fromkeys(refusals)))
-
-
-def _reason(house: House, facts: Facts, one: Affected) -> str:
+def reason_of(house: House, facts: Facts, one: Affected) -> str:
     """Return why somebody is affected, for staff: what is said to the person, and the evidence."""
     service = house.catalogue.services.get(one.why.via, facts.service)
     return f"{reason_said(service, facts.page, one.why)} {one.evidence}"
-
-
-def _plan_first(
-    conn: Connection, house: House, incident: Incident, people: list[tuple[int, Affected]], now_ms: int
-) -> None:
-    held_until_ms = incident.begun_ms + house.config.hold.ms
-    not_before_ms = now_ms if incident.impact is Impact.MAJOR else max(now_ms, held_until_ms)
-    facts = _facts(house, incident, "unstable" if incident.unstable_ms else "first", now_ms)
-    variants = {
-        (
-            spoken(one.person.language or house.config.language, house.config.language),
-            str(one.person.zone or house.config.zone),
-            one.why.key(),
-        )
-        for _, one in people
-    }
-    planned = Planned(
-        incident=incident.id,
-        number=outbox.next_number(conn, incident.id),
-        kind="first",
-        reason="",
-        urgent=incident.impact is Impact.MAJOR,
-        generic=bool(_wording(house, incident).refused),
-        created_ms=now_ms,
-        not_before_ms=not_before_ms,
-        letters=_letters(house, facts, variants),
-    )
-    notice = outbox.plan(conn, planned, [person for person, _ in people], CHANNEL)
-    # One after the other, for there may be a million of them.
-    recipients = (
-        Recipient(person, one.grade.value, one.why.key(), _reason(house, facts, one))
-        for person, one in people
-    )
-    outbox.address(conn, incident.id, notice, recipients)
-    records.change_incident(conn, incident.id, {"said_ms": not_before_ms})
-    mine = sparing.Planned(notice, people, CHANNEL)
-    held = sparing.spare(conn, house.catalogue, incident, mine, now_ms)
-    refused = _wording(house, incident).refused
-    for why in (held, f"The rule's own words are not shown to customers: {refused}." if refused else ""):
-        if why:
-            word_to_team(conn, house, incident, why, now_ms)
 
 
 def word_to_team(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> None:
@@ -299,9 +182,10 @@ def tell_told(conn: Connection, house: House, incident: Incident, word: Word, no
         generic=False,
         created_ms=now_ms,
         not_before_ms=not_before_ms,
-        letters=_letters(house, _facts(house, incident, word.kind, now_ms), variants),
+        letters=letters_for(house, facts_of(house, incident, word.kind, now_ms), variants),
+        event=event_of(house, incident, word.kind, word.number, now_ms),
     )
-    outbox.plan(conn, planned, people, CHANNEL)
+    outbox.plan(conn, planned, people)
     records.change_incident(conn, incident.id, {"said_ms": not_before_ms})
 
 
@@ -313,9 +197,10 @@ def escalate(conn: Connection, house: House, incident: Incident, reason: str, no
         return
     person = house.people[records.person_key(team.email, team.team)]
     letter = escalation_letter(_trouble(conn, house, incident, reason, now_ms), team.zone)
+    number = outbox.next_number(conn, incident.id)
     planned = Planned(
         incident=incident.id,
-        number=outbox.next_number(conn, incident.id),
+        number=number,
         kind="escalation",
         reason=reason,
         urgent=True,
@@ -323,13 +208,16 @@ def escalate(conn: Connection, house: House, incident: Incident, reason: str, no
         created_ms=now_ms,
         not_before_ms=now_ms,
         letters={("en", str(team.zone), ""): _marked(letter, incident)},
+        event=event_of(house, incident, "escalation", number, now_ms),
+        next_way_ms=house.config.channels.next_way_after.ms,
     )
-    notice = outbox.plan(conn, planned, [person], CHANNEL)
+    notice = outbox.plan(conn, planned, [person])
     owner = Recipient(person, "owner", "", f"Your team owns {incident.service}.")
     outbox.address(conn, incident.id, notice, [owner])
 
 
 def _trouble(conn: Connection, house: House, incident: Incident, reason: str, now_ms: int) -> Trouble:
+    shown = records.first_alerts(conn, incident.id, ALERTS_TOLD_MAX) or incident.signals
     return Trouble(
         page=house.config.name,
         url=link(house, incident),
@@ -337,8 +225,8 @@ def _trouble(conn: Connection, house: House, incident: Incident, reason: str, no
         impact=incident.impact,
         reason=reason,
         opened_ms=incident.opened_ms,
-        signals=incident.signals,
-        asides=(*_questions(conn, house, incident, now_ms), *_evidence(conn, house, incident)),
+        signals=shown,
+        asides=(*_questions(conn, house, incident, now_ms), *_evidence(conn, house, incident, shown)),
     )
 
 
@@ -370,16 +258,18 @@ def _asks(incident: Incident, now_ms: int) -> Iterable[tuple[Signal, Ask]]:
             yield signal, ask
 
 
-def _evidence(conn: Connection, house: House, incident: Incident) -> Iterable[tuple[str, str]]:
+def _evidence(
+    conn: Connection, house: House, incident: Incident, shown: Sequence[Signal]
+) -> Iterable[tuple[str, str]]:
     """Yield where the evidence can be read; never what it says, for a mail goes through many hands."""
     on_its_way = sum(findings.announced(signal.annotations) for signal in incident.signals)
     pieces = max(findings.count(conn, incident.id), on_its_way)
     if pieces:
         items = "1 item" if pieces == 1 else f"{pieces} items"
         address = f"http://{house.config.listen}/api/v1/incidents/{incident.ref}"
-        hosts = " or ".join(sorted({signal.host for signal in incident.signals})[:3])
+        hosts = " or ".join(sorted({signal.host for signal in shown})[:3])
         # A command is pasted, so a name that is more than a name does not come into it.
-        names = [signal.name for signal in incident.signals if _NAME.fullmatch(signal.name)]
+        names = [signal.name for signal in shown if _NAME.fullmatch(signal.name)]
         command = " ".join(["beforehand explain", *names[:1]])
         yield "evidence", printable(f"{items}; on {hosts}: {command}; at the desk: curl {address}")
 
@@ -389,9 +279,10 @@ def link(house: House, incident: Incident) -> str:
     return f"{house.config.url}/incidents/{incident.ref}"
 
 
-def _letters(
+def letters_for(
     house: House, facts: Facts, variants: Iterable[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], Letter]:
+    """Return a letter for each of these languages, zones and reasons."""
     found = {}
     for language, zone, key in variants:
         why = Why.from_key(key)
@@ -406,8 +297,9 @@ def _seen(house: House, facts: Facts, why: Why) -> Facts:
     return facts if service is None else replace(facts, service=service, noticed={}, doing={})
 
 
-def _facts(house: House, incident: Incident, kind: Kind, now_ms: int) -> Facts:
-    own = _wording(house, incident)
+def facts_of(house: House, incident: Incident, kind: Kind, now_ms: int) -> Facts:
+    """Return what there is to say of an incident at this moment."""
+    own = wording_of(house, incident)
     cause = house.catalogue.services.get(incident.cause.service) if incident.cause else None
     return Facts(
         kind=kind,
@@ -432,9 +324,31 @@ def _facts(house: House, incident: Incident, kind: Kind, now_ms: int) -> Facts:
     )
 
 
-def _wording(house: House, incident: Incident) -> Wording:
-    strangers = [str(name) for one in house.catalogue.customers for name in (one.customer, one.name) if name]
-    return wording(incident.signals, strangers)
+def event_of(house: House, incident: Incident, kind: Kind, number: int, now_ms: int) -> str:
+    """Return what a notice says to programs, as the store keeps it."""
+    service = _service(house, incident)
+    over = kind in ("resolved", "retracted")
+    return event.kept(
+        event.Notice(
+            kind=kind,
+            incident=incident.ref,
+            number=number,
+            service=incident.service,
+            service_name=service.said_in(house.config.language),
+            state=incident.state.value,
+            impact=incident.impact.value,
+            test=is_drill(incident) or house.config.test_mode,
+            started_ms=incident.timeline.onset_ms,
+            ended_ms=(incident.timeline.healed_ms or now_ms) if over else 0,
+            next_update_ms=0 if over else incident.next_update_ms,
+            url=link(house, incident),
+        )
+    )
+
+
+def wording_of(house: House, incident: Incident) -> Wording:
+    """Return the rule's own words, as far as customers may read them."""
+    return wording(incident.signals, house.inquiries.strangers(house.catalogue))
 
 
 def _service(house: House, incident: Incident) -> Service:

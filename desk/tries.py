@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import schema
+from desk import bounce, rungs, schema, suppression, underway
+from desk.bounce import Weight
 from desk.bulk import New, over, put
+from desk.ladder import End
 from desk.ledger import book
 from desk.outbox import MINUTE_MS
-from desk.store import upsert
+from desk.rungs import Ended
+from desk.underway import Try
+from desk.ways import EMAIL
 
 UNKNOWN_TRIES_MAX: Final = 3
 RETRY_FIRST_MS: Final = 2_000
@@ -23,30 +26,10 @@ UNBEGUN: Final = "unbegun"
 _LOST: Final = "the desk ended before the answer came"
 
 _N, _I, _C = schema.notice, schema.incident, schema.chunk
-_LOG, _RETRY, _BATCH = schema.delivery_log, schema.delivery_retry, schema.batch
+_LOG, _RETRY = schema.delivery_log, schema.delivery_retry
 
 
-class Try(msgspec.Struct, frozen=True, array_like=True):
-    """One try to reach one person; ``before`` is what became of the try before it, "" for the first.
-
-    ``tries`` counts it, ``expires_ms`` is when it is of no use any more.
-    """
-
-    notice: int
-    person: int
-    channel: str
-    tries: int
-    before: str
-    expires_ms: int
-
-    @property
-    def key(self) -> tuple[int, int, str, int]:
-        """What no other try has."""
-        return self.notice, self.person, self.channel, self.tries
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What became of a try: ``state`` is accepted, retrying, unknown, failed or unbegun.
 
     ``at_once`` says that another try, where there is one, need not wait.
@@ -59,23 +42,25 @@ class Answer:
     at_once: bool = False
 
 
-def begin(conn: Connection, worker: str, tries: Sequence[tuple[Try, str]], now_ms: int) -> None:
-    """Write tries down before they are made, each with its Message-ID, and who has them in hand."""
+def begin(conn: Connection, worker: str, tries: Sequence[Try], now_ms: int) -> None:
+    """Write tries down before they are made, and who has them in hand."""
+    # Nobody but the log knows how often somebody was tried, so further tries stand in it at once.
     rows = (
         {
             "notice": one.notice,
             "person": one.person,
             "channel": one.channel,
-            "message_id": message_id,
+            "message_id": one.message_id,
             "state": "sending",
             "tries": one.tries,
             "at_ms": now_ms,
             "reply": "",
         }
-        for one, message_id in tries
+        for one in tries
+        if one.before
     )
     put(conn, _LOG, rows, _BEGUN)
-    _hold(conn, worker, [one for one, _ in tries], now_ms)
+    underway.hold(conn, worker, tries, now_ms)
 
 
 def settle(conn: Connection, worker: str, answers: Sequence[Answer], now_ms: int) -> None:
@@ -85,16 +70,12 @@ def settle(conn: Connection, worker: str, answers: Sequence[Answer], now_ms: int
     the word of it.
     """
     answered = {one.of.key for one in answers}
-    unheard = [Answer(one, UNBEGUN, "", now_ms) for one in in_hand(conn, worker) if one.key not in answered]
+    unheard = [
+        Answer(one, UNBEGUN, "", now_ms) for one in underway.held(conn, worker) if one.key not in answered
+    ]
     if answers or unheard:
         record(conn, [*answers, *unheard])
-        _hold(conn, worker, (), 0)
-
-
-def in_hand(conn: Connection, worker: str) -> list[Try]:
-    """Return the tries that a worker has in hand."""
-    row = conn.execute(sa.select(_BATCH).where(_BATCH.c.worker == worker)).one_or_none()
-    return _tries(row) if row else []
+        underway.hold(conn, worker, (), 0)
 
 
 def recover(conn: Connection, now_ms: int, held_ms: int) -> None:
@@ -102,9 +83,8 @@ def recover(conn: Connection, now_ms: int, held_ms: int) -> None:
 
     Which of its messages went out only the dead worker's own disk knows.
     """
-    old = sa.select(_BATCH).where(_BATCH.c.tries != "[]", _BATCH.c.taken_ms <= now_ms - held_ms)
-    for row in conn.execute(old).all():
-        settle(conn, row.worker, [in_doubt(one, now_ms) for one in _tries(row)], now_ms)
+    for worker, tries in underway.held_since(conn, now_ms - held_ms):
+        settle(conn, worker, [in_doubt(one, now_ms) for one in tries], now_ms)
 
 
 def in_doubt(one: Try, now_ms: int) -> Answer:
@@ -122,8 +102,29 @@ def record(conn: Connection, answers: Sequence[Answer]) -> None:
         put(conn, _LOG, (_row(one, one.of.notice in queued) for one in made), _ANSWERED)
         _say_told(conn, notices, made)
         put_off(conn, (_again(one) for one in made if one.of.notice in queued and _is_again(one)))
+        _leave_the_gone(conn, made)
+        begun = {number for number in queued if notices[number].kind in rungs.FIRST_KINDS}
+        rungs.climb(conn, (_ended(one) for one in made if one.of.notice in begun))
     if len(made) < len(answers):
         _give_back(conn, [one for one in answers if one.state == UNBEGUN], queued)
+
+
+def _leave_the_gone(conn: Connection, answers: Iterable[Answer]) -> None:
+    """Write no more to addresses of which a mail server said at once that nobody is there."""
+    for one in answers:
+        if one.state == "failed" and one.of.channel == EMAIL:
+            said = bounce.of_reply("", one.reply)
+            if said.weight is Weight.HARD:
+                suppression.report(conn, said, one.at_ms, of=one.of.person)
+
+
+def _ended(answer: Answer) -> Ended:
+    """Return how a try ended, for the ladder."""
+    one = answer.of
+    # What stays in doubt may be said by another way just as what stays unread.
+    ends: dict[str, End] = {"accepted": "accepted", "unknown": "accepted", "retrying": "delayed"}
+    end = ends.get(answer.state, "failed")
+    return Ended(one.notice, one.person, one.channel, end, answer.at_ms)
 
 
 def _same_try(new: New) -> sa.ColumnElement[bool]:
@@ -155,6 +156,7 @@ def _row(answer: Answer, queued: bool) -> dict[str, Any]:
         "notice": answer.of.notice,
         "person": answer.of.person,
         "channel": answer.of.channel,
+        "message_id": answer.of.message_id,
         "tries": answer.of.tries,
         "state": state,
         "reply": answer.reply,
@@ -237,14 +239,3 @@ def _lower(conn: Connection, tries: Iterable[Try]) -> None:
             .where(_C.c.id == chunk.scalar_subquery(), _C.c.low > person)
             .values(low=person, state=reopened)
         )
-
-
-def _hold(conn: Connection, worker: str, tries: Sequence[Try], taken_ms: int) -> None:
-    """Write down what a worker has in hand."""
-    values = {"taken_ms": taken_ms, "tries": msgspec.json.encode(tries).decode()}
-    kept = upsert(conn, _BATCH).values(worker=worker, **values)
-    conn.execute(kept.on_conflict_do_update(index_elements=["worker"], set_=values))
-
-
-def _tries(row: Row[Any]) -> list[Try]:
-    return msgspec.json.decode(row.tries or "[]", type=list[Try])

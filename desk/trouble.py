@@ -67,6 +67,10 @@ class Trouble:
     doubtful: bool
     _hits: Mapping[Form, Mapping[tuple[str, ...], Hit]] = field(repr=False)
 
+    def asks_for(self, tag: str) -> bool:
+        """Tell whether a scope names this tag."""
+        return any(tag in tags for _, _, tags in self._hits)
+
     def told(self, customer: Customer) -> Hit | None:
         """Return the heaviest scope that holds this customer, or None."""
         return self._heaviest(customer, uses=customer.uses_service(self.service))

@@ -9,13 +9,29 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import schema
+from desk import schema, ways
+from desk.bulk import fetch
 from desk.compose import Kind
 from desk.outbox import MINUTE_MS, TOLD
 
 LEASE_MS: Final = 2 * MINUTE_MS
 
 Found = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a courier carries: mail, what goes out on other channels, or both."""
+
+    mail: bool = True
+    others: bool = True
+
+    def named(self) -> dict[str, bool]:
+        """Return it as the queries name it."""
+        return {"mail": self.mail, "others": self.others}
+
+
+EVERYTHING: Final = Load()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Turn(msgspec.Struct, frozen=True):
     tries: int
     before: str
     person: int
-    email: str
+    address: str
     language: str
     zone: str
     quiet: str
@@ -60,7 +76,8 @@ class Turn(msgspec.Struct, frozen=True):
 _N, _I, _P, _C = schema.notice, schema.incident, schema.person, schema.chunk
 _A, _LOG, _RETRY = schema.audience, schema.delivery_log, schema.delivery_retry
 _FIRST = schema.delivery_log.alias("first_log")
-_OUT = schema.opt_out
+_OUT, _WAY = schema.opt_out, schema.way
+_CHANNEL: Final = sa.bindparam("channel", type_=sa.Text)
 
 _OF_NOTICE: Final = (
     _N.c.id.label("notice"),
@@ -73,30 +90,48 @@ _OF_NOTICE: Final = (
     _I.c.ref,
     _I.c.service,
 )
-_OF_PERSON: Final = (
-    _P.c.id.label("person"),
-    _P.c.email,
-    _P.c.language,
-    _P.c.zone,
-    _P.c.quiet,
-    _P.c.team,
-    _P.c.gone,
-    _A.c.why,
-    sa.func.coalesce(
-        sa.select(schema.suppressed.c.because).where(schema.suppressed.c.person == _P.c.id).scalar_subquery(),
-        "",
-    ).label("returned"),
-)
+
+
+def _of_person(channel: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[Any], ...]:
+    """Return what a turn says of a person; where they are reached is the way on this channel."""
+    back = sa.select(schema.suppressed.c.because).where(schema.suppressed.c.person == _P.c.id)
+    return (
+        _P.c.id.label("person"),
+        ways.address(channel, _WAY).label("address"),
+        _P.c.language,
+        _P.c.zone,
+        _P.c.quiet,
+        _P.c.team,
+        _P.c.gone,
+        _A.c.why,
+        sa.func.coalesce(back.scalar_subquery(), "").label("returned"),
+    )
+
+
+def _way_on(channel: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(_WAY.c.person == _P.c.id, _WAY.c.channel == channel)
+
+
+_OF_TURN_COUNT: Final = len(_of_person(_CHANNEL)) + 2
 
 
 def _opted_out(service: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    left = sa.exists().where(_OUT.c.person == _P.c.id, _OUT.c.service.in_(("", service)))
-    return left.label("opted_out")
+    """Tell whether somebody left the failing service, all of them, or the one that they are told of."""
+    name = sa.func.replace(_OUT.c.service, "_", "|_")
+    told_of = sa.and_(name != "", _A.c.why.like(sa.literal('%"via":"') + name + sa.literal('"%'), escape="|"))
+    mine = sa.or_(_OUT.c.service.in_(("", service)), told_of)
+    return sa.exists().where(_OUT.c.person == _P.c.id, mine).label("opted_out")
+
+
+def _carried(channel: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Tell whether a courier carries what goes out on a channel."""
+    mail, others = (sa.bindparam(name, type_=sa.Boolean) for name in ("mail", "others"))
+    return sa.or_(sa.and_(channel == ways.EMAIL, mail), sa.and_(channel != ways.EMAIL, others))
 
 
 _DUE: Final = (
     sa.select(
-        *_OF_PERSON,
+        *_of_person(_RETRY.c.channel),
         _opted_out(_I.c.service),
         sa.func.coalesce(_FIRST.c.state, "").label("first"),
         *_OF_NOTICE,
@@ -126,23 +161,16 @@ _DUE: Final = (
             _FIRST.c.channel == _RETRY.c.channel,
         ),
     )
-    .where(_RETRY.c.due_ms <= sa.bindparam("now"))
+    .outerjoin(_WAY, _way_on(_RETRY.c.channel))
+    .where(_RETRY.c.due_ms <= sa.bindparam("now"), _carried(_RETRY.c.channel))
     .order_by(_RETRY.c.due_ms, _RETRY.c.person)
     .limit(sa.bindparam("most"))
+    .with_for_update(of=_RETRY, skip_locked=True)
 )
 
+# Couriers of several desks look at once: what another one is about to take is passed over.
 _CHUNK: Final = (
-    sa.select(
-        *_OF_NOTICE,
-        _C.c.id.label("chunk"),
-        _C.c.channel,
-        _C.c.low,
-        _C.c.high,
-        _C.c.owner,
-    )
-    .select_from(_C)
-    .join(_N, _N.c.id == _C.c.notice)
-    .join(_I, _I.c.id == _N.c.incident)
+    sa.select(_C)
     .where(
         sa.or_(
             _C.c.state == "queued",
@@ -152,10 +180,19 @@ _CHUNK: Final = (
             ),
         ),
         _C.c.not_before_ms <= sa.bindparam("now"),
+        _carried(_C.c.channel),
     )
     .order_by(_C.c.priority, _C.c.not_before_ms, _C.c.id)
     .limit(1)
+    .with_for_update(skip_locked=True)
 )
+
+_NOTICE: Final = (
+    sa.select(*_OF_NOTICE).join(_I, _I.c.id == _N.c.incident).where(_N.c.id == sa.bindparam("notice"))
+)
+
+
+_TOLD_STATE: Final = sa.or_(*(_FIRST.c.state == state for state in TOLD))
 
 
 def _people_of(own: bool) -> sa.Select[Any]:
@@ -163,7 +200,7 @@ def _people_of(own: bool) -> sa.Select[Any]:
     low, high = sa.bindparam("low", type_=sa.Integer), sa.bindparam("high", type_=sa.Integer)
     query = (
         sa.select(
-            *_OF_PERSON,
+            *_of_person(_CHANNEL),
             _opted_out(sa.bindparam("service", type_=sa.Text)),
             sa.literal("").label("first") if own else _FIRST.c.state.label("first"),
         )
@@ -174,20 +211,24 @@ def _people_of(own: bool) -> sa.Select[Any]:
             sa.and_(
                 _LOG.c.notice == sa.bindparam("notice"),
                 _LOG.c.person == _A.c.person,
-                _LOG.c.channel == sa.bindparam("channel"),
+                _LOG.c.channel == _CHANNEL,
                 _LOG.c.person.between(low, high),
             ),
         )
+        .outerjoin(_WAY, _way_on(_CHANNEL))
         .where(
             _A.c.incident == sa.bindparam("incident"), _A.c.person.between(low, high), _LOG.c.notice.is_(None)
         )
     )
     if own:
-        query = query.where(_A.c.notice == sa.bindparam("notice"))
+        query = query.where(_A.c.notice == sa.bindparam("notice"), ways.comes_first(_CHANNEL, _WAY))
     else:
-        told = sa.and_(_FIRST.c.notice == _A.c.notice, _FIRST.c.person == _A.c.person)
+        # Who was told of the beginning on a channel is told the rest on it.
+        told = sa.and_(
+            _FIRST.c.notice == _A.c.notice, _FIRST.c.person == _A.c.person, _FIRST.c.channel == _CHANNEL
+        )
         query = query.join(_FIRST, told).where(
-            _A.c.grade != "owner", _FIRST.c.state.in_(TOLD), _FIRST.c.person.between(low, high)
+            _A.c.grade != "owner", _TOLD_STATE, _FIRST.c.person.between(low, high)
         )
     return query.order_by(_A.c.person).limit(sa.bindparam("most"))
 
@@ -196,9 +237,9 @@ _OWN: Final = _people_of(own=True)
 _TOLD: Final = _people_of(own=False)
 
 
-def due_again(conn: Connection, now_ms: int, people_max: int) -> list[Turn]:
+def due_again(conn: Connection, now_ms: int, people_max: int, load: Load = EVERYTHING) -> list[Turn]:
     """Take out the tries that are due, the oldest first; what was answered meanwhile is left out."""
-    rows = conn.execute(_DUE, {"now": now_ms, "most": people_max}).all()
+    rows = conn.execute(_DUE, {"now": now_ms, "most": people_max, **load.named()}).all()
     if not rows:
         return []
     here = sa.and_(
@@ -208,25 +249,25 @@ def due_again(conn: Connection, now_ms: int, people_max: int) -> list[Turn]:
     conn.execute(sa.delete(_RETRY).where(here), keys)
     notices = {row.notice: _notice(row) for row in rows}
     return [
-        Turn(
-            notices[row.notice], row.channel, row.until_ms, row.tries, row.before, *row[: len(_OF_PERSON) + 2]
-        )
+        Turn(notices[row.notice], row.channel, row.until_ms, row.tries, row.before, *row[:_OF_TURN_COUNT])
         for row in rows
         if row.before in ("retrying", "unknown", "quiet")
     ]
 
 
-def next_people(conn: Connection, worker: str, now_ms: int, people_max: int) -> list[Turn]:
+def next_people(
+    conn: Connection, worker: str, now_ms: int, people_max: int, load: Load = EVERYTHING
+) -> list[Turn]:
     """Claim the most urgent chunk and take out its next people; chunks without any are done.
 
     A chunk is done only with the claim after its last people, when what became of them is known.
     """
-    while chunk := conn.execute(_CHUNK, {"worker": worker, "now": now_ms}).one_or_none():
-        query = _OWN if chunk.kind in ("first", "escalation") else _TOLD
-        place = {name: getattr(chunk, name) for name in ("notice", "incident", "low", "high")}
-        place |= {"channel": chunk.channel, "service": chunk.service, "most": people_max}
-        rows = conn.execute(query, place).all()
-        claim = sa.update(_C).where(_C.c.id == chunk.chunk)
+    while chunk := conn.execute(
+        _CHUNK, {"worker": worker, "now": now_ms, **load.named()}
+    ).one_or_none():
+        of = conn.execute(_NOTICE, {"notice": chunk.notice}).one()
+        rows = _people(conn, chunk, of, people_max)
+        claim = sa.update(_C).where(_C.c.id == chunk.id)
         if not rows:
             conn.execute(claim.values(state="done", owner=""))
             continue
@@ -235,20 +276,29 @@ def next_people(conn: Connection, worker: str, now_ms: int, people_max: int) -> 
                 state="taken",
                 owner=worker,
                 lease_ms=now_ms + LEASE_MS,
-                low=rows[-1].person + 1,
+                low=rows[-1][0] + 1,
                 attempts=_C.c.attempts + int(chunk.owner != worker),
             )
         )
-        notice = _notice(chunk)
-        return [Turn(notice, chunk.channel, chunk.expires_ms, 0, "", *row) for row in rows]
+        notice = _notice(of)
+        return [Turn(notice, chunk.channel, of.expires_ms, 0, "", *row) for row in rows]
     return []
 
 
-def next_ms(conn: Connection) -> int:
+def _people(conn: Connection, chunk: Found, of: Found, people_max: int) -> list[tuple[Any, ...]]:
+    """Return the next people of a chunk, each with what a turn says of a person."""
+    if chunk.low > chunk.high:
+        return []
+    query = _OWN if of.kind in ("first", "escalation") else _TOLD
+    place = {"notice": of.notice, "incident": of.incident, "service": of.service, "channel": chunk.channel}
+    return fetch(conn, query, {**place, "low": chunk.low, "high": chunk.high, "most": people_max})
+
+
+def next_ms(conn: Connection, load: Load = EVERYTHING) -> int:
     """Return when somebody's turn comes next, 0 for never."""
-    chunk = sa.select(sa.func.min(_C.c.not_before_ms)).where(_C.c.state == "queued")
-    retry = sa.select(sa.func.min(_RETRY.c.due_ms))
-    moments = (conn.execute(query).scalar() for query in (chunk, retry))
+    chunk = sa.select(sa.func.min(_C.c.not_before_ms)).where(_C.c.state == "queued", _carried(_C.c.channel))
+    retry = sa.select(sa.func.min(_RETRY.c.due_ms)).where(_carried(_RETRY.c.channel))
+    moments = (conn.execute(query, load.named()).scalar() for query in (chunk, retry))
     return min((int(moment) for moment in moments if moment), default=0)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from desk.outbox import TOLD, TTL_MS
 from desk.person import Quiet, Zone
 from desk.turns import Turn
+from desk.ways import EMAIL
 
 ORDER_WAIT_MS: Final = 1_000
 
@@ -16,21 +17,24 @@ ORDER_WAIT_MS: Final = 1_000
 class NotNow:
     """Why a person is not written to; ``due_ms`` is when to look again, 0 for never.
 
-    ``state`` and ``reply`` are what the log says of it.
+    ``state`` and ``reply`` are what the log says of it. ``lost`` says that this way leads nowhere.
     """
 
     state: str
     reply: str
     due_ms: int = 0
     expires_ms: int = 0
+    lost: bool = False
 
 
 def not_now(turn: Turn, now_ms: int) -> NotNow | None:
     """Return why this person is not written to at this moment, or None."""
     if turn.gone:
         return NotNow("skipped", "the person left the catalogue")
-    if turn.returned:
-        return NotNow("skipped", f"mail to this address came back: {turn.returned}")
+    if turn.returned and turn.channel == EMAIL:
+        return NotNow("skipped", f"mail to this address came back: {turn.returned}", lost=True)
+    if not turn.address:
+        return NotNow("skipped", f"the person is not told by {turn.channel} any more", lost=True)
     if turn.opted_out and not turn.team:
         return NotNow("skipped", "the person wants no messages about this service")
     if now_ms > turn.expires_ms:

@@ -175,12 +175,22 @@ class Undelivered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """What a message says to programs: a dotted type like ``notice.first``, and its facts by name."""
+
+    type: str
+    facts: tuple[tuple[str, str | int | bool | tuple[str, ...] | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What one person is told, complete; every try carries the same ``id`` and the same content.
 
     ``headers`` are shown as they stand, in this order; ``written_ms`` is its date in ms since 1970 in UTC.
     ``own`` are the parts of both bodies that are this person's alone, in their order; none where all is the
-    same for everybody. What stands before and after them need be encoded only once.
+    same for everybody. What stands before and after them need be encoded only once. ``channel`` is what it
+    goes out on, ``to`` an address of that channel. ``return_path`` is where a mail server reports to, where
+    that is not the sender. ``calendar`` is an iCalendar object that goes along, as RFC 5545 writes it.
     """
 
     id: str
@@ -192,6 +202,10 @@ class Message:
     written_ms: int
     headers: tuple[tuple[str, str], ...] = ()
     own: tuple[str, ...] = ()
+    channel: str = "email"
+    event: Event | None = None
+    return_path: str = ""
+    calendar: str = ""
 
 
 class Line(Protocol):

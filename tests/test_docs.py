@@ -18,6 +18,8 @@ from agent.config import AgentConfig
 from desk.catalogue_file import CatalogueFile, joined
 from desk.config import Config
 from desk.maintenance_file import MaintenanceFile
+from desk.staff import StaffFile
+from desk.staff import joined as joined_staff
 from docs import generate
 from model.decode import decode
 from model.misfit import Rejected
@@ -43,6 +45,7 @@ LOADERS: Final[dict[str, Callable[[bytes, str], object]]] = {
     "desk": lambda data, file: decode(data, file, Config),
     "catalogue": lambda data, file: joined([decode(data, file, CatalogueFile)]),
     "maintenances": lambda data, file: decode(data, file, MaintenanceFile),
+    "staff": lambda data, file: joined_staff(decode(data, file, StaffFile).staff),
 }
 
 # Where people read of the keys that they write into a file.
@@ -53,6 +56,7 @@ KEYS: Final[dict[str, Any]] = {
     "docs/reference/playbook-tests.md": Trials,
     "docs/reference/desk.md": Config,
     "docs/reference/catalogue.md": CatalogueFile,
+    "docs/reference/staff.md": StaffFile,
 }
 
 _FENCE: Final = re.compile(r"^```(\w*) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ from bench import machine
 from bench.alertmanager import loss, report, speed, storm
 from bench.alertmanager.loss import ALERTS, SILENCES, Loss
 from bench.alertmanager.speed import Speed
-from bench.alertmanager.storm import PEOPLE, SERVICES, Storm
+from bench.alertmanager.storm import NOWHERE, PEOPLE, SERVICES, Storm
 from bench.alertmanager.systems import System, alertmanager, beforehand, running
 from tests.e2e.ports import Port
 from tests.e2e.post_office import PostOffice
@@ -109,12 +109,14 @@ def storms(
     flaps: int = 50,
     flap_s: float = 30.0,
     wait_s: float | None = None,
+    spreads: Sequence[int] = (SERVICES, 1, NOWHERE),
 ) -> list[Storm]:
-    """Blow over ours, whose services have people, and over a single Alertmanager."""
+    """Blow over ours, whose services have people, in each shape, and over a single Alertmanager."""
     rows: list[Storm] = []
-    for number, make in enumerate((beforehand(SERVICES + 1, PEOPLE), alertmanager(1))):
+    plans = [(beforehand(SERVICES + 1, PEOPLE), spread) for spread in spreads]
+    for number, (make, spread) in enumerate((*plans, (alertmanager(1), SERVICES))):
         with _up(folder / f"storm{number}", make, None, wait_s) as (system, post):
-            rows.append(storm.measure(system, post, alerts, storm_s, flaps, flap_s))
+            rows.append(storm.measure(system, post, alerts, storm_s, flaps, flap_s, spread))
     return rows
 
 

@@ -38,7 +38,8 @@ def storms(rows: Sequence[Storm]) -> str:
     said: list[str] = []
     for one in rows:
         said += [
-            f"A storm over {one.system}: {one.alerts:,} alerts in {one.seconds:.0f} s",
+            f"A storm over {one.system}: {one.alerts:,} alerts of {_where(one.spread)}, {one.seconds:.0f} s",
+            f"  processor: {one.cpu_s:.1f} s, or {one.alerts / max(0.01, one.cpu_s):,.0f} alerts for each",
             f"  lost after a kill: {one.lost}",
             f"  messages: {one.messages_most} to one person at most, {one.messages_all} in all",
             f"  and {one.messages_team} to the team on call",
@@ -46,3 +47,7 @@ def storms(rows: Sequence[Storm]) -> str:
             f"  memory: {one.memory_before_mb:.0f} MB before, {one.memory_most_mb:.0f} MB at most",
         ]
     return "\n".join(said)
+
+
+def _where(spread: int) -> str:
+    return {0: "no service", 1: "one service"}.get(spread, f"{spread} services")

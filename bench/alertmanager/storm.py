@@ -18,6 +18,7 @@ from tests.e2e.patience import pause
 from tests.e2e.post_office import PostOffice
 
 SERVICES: Final = 60
+NOWHERE: Final = 0  # so many services that alerts of none of them belong to any
 PEOPLE: Final = 5
 BATCH: Final = 100
 TEAM: Final = "staff@example.com"
@@ -25,11 +26,17 @@ TEAM: Final = "staff@example.com"
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """What was accepted and what of it is there after a kill; messages to one person; memory in MB."""
+    """What was accepted and what of it is there after a kill; messages to one person; memory in MB.
+
+    ``spread`` is over how many services, each alert from a host of its own; ``cpu_s`` is what the storm took
+    of the system's processor, without the flaps.
+    """
 
     system: str
+    spread: int
     alerts: int
     seconds: float
+    cpu_s: float
     lost: int
     messages_most: int  # to one person; the team on call is counted by itself
     messages_all: int
@@ -42,10 +49,11 @@ class Storm:
 
 
 def measure(
-    system: System, post: PostOffice, alerts: int, storm_s: float, flaps: int, flap_s: float
+    system: System, post: PostOffice, alerts: int, storm_s: float, flaps: int, flap_s: float, spread: int
 ) -> Storm:
     """Send the storm and the flaps, kill the system, and count."""
     node = system.first
+    before_cpu_s = node.cpu_s()
     before_mb = most_mb = node.memory_mb()
     now_s = int(time.time())
     from_s = time.monotonic()
@@ -53,12 +61,13 @@ def measure(
         for start in range(0, alerts, BATCH):
             # As fast as the storm is to be, or as fast as it is taken.
             pause(max(0.0, from_s + storm_s * start / alerts - time.monotonic()))
-            body = [_blown(number, now_s) for number in range(start, min(alerts, start + BATCH))]
+            body = [_blown(number, now_s, spread) for number in range(start, min(alerts, start + BATCH))]
             status, answer = connection.send(request(node.port, "/api/v2/alerts", json.dumps(body).encode()))
             assert status == 200, (status, answer[:300])
             most_mb = max(most_mb, node.memory_mb())
         took_s = time.monotonic() - from_s
         pause(system.wait_s)
+        cpu_s = node.cpu_s() - before_cpu_s
         storm_heard = _heard(post)
         _flap(connection, flaps, flap_s)
     most_mb = max(most_mb, node.memory_mb())
@@ -68,8 +77,10 @@ def measure(
     node.start()
     return Storm(
         system.name,
+        spread,
         alerts,
         took_s,
+        cpu_s,
         alerts - _kept(system),
         max(storm_heard.values(), default=0),
         storm_heard.total(),
@@ -82,8 +93,9 @@ def measure(
     )
 
 
-def _blown(number: int, now_s: int) -> dict[str, Any]:
-    return alert("storm", number, starts_s=now_s - 60, ends_s=now_s + 3_600, service=f"s{number % SERVICES}")
+def _blown(number: int, now_s: int, spread: int) -> dict[str, Any]:
+    service = f"s{number % spread}" if spread else "nobody's"
+    return alert("storm", number, starts_s=now_s - 60, ends_s=now_s + 3_600, service=service)
 
 
 def _flap(connection: Connection, flaps: int, flap_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from bench.delivery import crowd
 from bench.delivery.cpu import tree_cpu_s
-from desk import records, schema
+from desk import planning, records, schema
 from desk.backing import Backing, in_file, on_server
 from desk.channels import mail
 from desk.clock import monotonic_s, now_ms
@@ -26,15 +27,17 @@ from desk.database import Database
 from desk.deliver import Courier, badge
 from desk.envelope import Stationery
 from desk.episode import receive
+from desk.house import House
 from desk.loop import Loop
 from desk.person import EmailAddress, Sender
-from desk.store import Store
-from desk.telling import House
+from desk.store import Store, upsert
 from model.plugin import Deadline, Line, Message
 
 SECRET = b"s" * 32
 SENDER = Sender("Example Shop", EmailAddress("status@shop.example"))
 PATIENCE_S = 1_200.0
+PROBE_S = 0.01
+LOOK_S = 0.25
 
 Kind = Literal["sqlite", "postgresql"]
 
@@ -55,11 +58,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """From the alert until the notice is planned, the first is sent, and all answers are written down."""
+    """From the alert until it is decided, the first is sent, all are planned, all answers are written down.
 
-    planned_s: float
+    ``blocked_s`` is the longest time that another write had to wait meanwhile.
+    """
+
+    decided_s: float
     first_s: float
+    planned_s: float
     done_s: float
+    blocked_s: float
     cpu_s: float
     server_cpu_s: float
     rss_mb: float
@@ -100,6 +108,8 @@ def measure(plan: Plan) -> Figures:
         lines = [Counted(one, _line(plan)) for one in mine]
         couriers = [_courier(plan, store, number, line) for number, line in enumerate(lines, 1)]
         loops = [Loop(f"courier-{number}", one.step) for number, one in enumerate(couriers, 1)]
+        planner = Loop("planner", partial(_plan, store, house, loops))
+        house.inquiries.roll(known, people)
         others = [_neighbour(plan, number, one) for number, one in enumerate(sent[plan.couriers :], 1)]
         for other in others:
             stack.callback(_end, other)
@@ -109,21 +119,71 @@ def measure(plan: Plan) -> Figures:
         for loop in loops:
             loop.start()
         store.write(work).result()
-        planned_s = time.monotonic() - begun_s
+        decided_s = time.monotonic() - begun_s
         for loop in loops:
             loop.wake()
+        planner.start()
+        probe = Probe(store)
+        probe.start()
+        _until(partial(_is_planned, store))
+        planned_s = time.monotonic() - begun_s
         _until(lambda: sum(one.value for one in sent) >= plan.people)
         for loop in loops:
             loop.wake()
         _until(lambda: _accepted(store) >= plan.people)
         done_s = time.monotonic() - begun_s
         cpu_s = time.process_time() - cpu_s + sum(tree_cpu_s(other.pid or 0) for other in others)
+        blocked_s = probe.stop()
+        planner.stop(30)
         for loop, courier in zip(loops, couriers, strict=True):
             loop.stop(30)
             courier.close()
         first_s = min(line.first_s for line in lines if line.first_s) - begun_s
         rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-        return Figures(planned_s, first_s, done_s, cpu_s, _server_s(plan) - server_s, rss_mb)
+        server_s = _server_s(plan) - server_s
+        return Figures(decided_s, first_s, planned_s, done_s, blocked_s, cpu_s, server_s, rss_mb)
+
+
+class Probe:
+    """Writes a trifle again and again, as an alert would, and notes how long it takes at most."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._most_s = 0.0
+        self._loop = Loop("probe", self._step)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._loop.start()
+
+    def stop(self) -> float:
+        """End; return the longest wait in seconds."""
+        self._loop.stop(30)
+        return self._most_s
+
+    def _step(self) -> float:
+        begun_s = time.monotonic()
+        self._store.written(_trifle)
+        self._most_s = max(self._most_s, time.monotonic() - begun_s)
+        return PROBE_S
+
+
+def _trifle(conn: Connection) -> None:
+    kept = upsert(conn, schema.meta).values(key="probe", value="")
+    conn.execute(kept.on_conflict_do_nothing())
+
+
+def _plan(store: Store, house: House, couriers: Sequence[Loop]) -> float:
+    planned = store.written(partial(planning.step, house=house, now_ms=now_ms()))
+    for one in couriers:
+        one.wake()
+    return 0.0 if planned else 1.0
+
+
+def _is_planned(store: Store) -> bool:
+    with store.reading() as conn:
+        left = conn.execute(sa.select(schema.notice_plan.c.incident)).first()
+    return left is None
 
 
 def _counter() -> Synchronized[int]:
@@ -189,4 +249,4 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         if time.monotonic() > end_s:
             raise TimeoutError("the notices are not through")
-        time.sleep(0.02)
+        time.sleep(LOOK_S)

@@ -20,9 +20,10 @@ from desk import dispatch, records, reports, schema
 from desk.backing import in_file
 from desk.catalogue_file import CatalogueFile, joined
 from desk.config import Config
-from desk.dispatch import Idle
+from desk.dispatch import Idle, Pouch
 from desk.envelope import Stationery
 from desk.episode import Outcome, receive, tick
+from desk.house import House
 from desk.incident import Signal
 from desk.intake import key_of
 from desk.ledger import reading
@@ -31,7 +32,6 @@ from desk.ledger.story import Story
 from desk.person import EmailAddress, Sender
 from desk.reports import Report
 from desk.store import Store
-from desk.telling import House
 from desk.tries import Answer
 from model.decode import decode
 from model.labels import Labels
@@ -87,7 +87,7 @@ def _world(homes: Town, folder: Path) -> Iterator[_World]:
         people = store.written(lambda conn: records.settle_people(conn, catalogue, config))
         house = House(config, catalogue, people, SECRET, BEGIN_MS - 3_600_000)
         sender = Sender("Example", EmailAddress("status@example.com"))
-        yield _World(store, house, Stationery("Example", config.url, sender, None, SECRET), homes)
+        yield _World(store, house, Pouch(Stationery("Example", config.url, sender, None, SECRET)), homes)
     finally:
         store.close()
 
@@ -112,7 +112,7 @@ class _World:
 
     store: Store
     house: House
-    stationery: Stationery
+    pouch: Pouch
     homes: Town
     waiting: list[tuple[int, int, Callable[[Connection, int], None]]] = field(default_factory=list)
     order: Iterator[int] = field(default_factory=itertools.count)
@@ -166,7 +166,7 @@ class _World:
         answers: list[Answer] = []
         sent_ms = now_ms
         while True:
-            found = dispatch.take(conn, "w", answers, self.stationery, now_ms, BATCH)
+            found = dispatch.take(conn, "w", answers, self.pouch, now_ms, BATCH)
             if isinstance(found, Idle):
                 return found
             answers = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from desk.alertmanager.ask import filters
 from desk.alertmanager.silence import Silence, SilenceState, Unsound, in_order, wanted
 from desk.counter import Counter, answer, body
 from desk.intake import Refused, moment_ms
+from desk.person import printable
+from desk.staff import Member
+from desk.staff_door import member_of
 from model.matcher import Matcher
 from model.misfit import Misfit
 
@@ -68,6 +72,7 @@ def _post(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
         now_ms = counter.clock()
         try:
             posted = read_silence(await body(request), now_ms)
+            posted = replace(posted, created_by=author(member_of(request), posted.created_by))
             write = partial(silence_book.put, posted=posted, fresh_id=str(uuid.uuid4()), now_ms=now_ms)
             key = await asyncio.wrap_future(counter.store.write(write))
         except Refused as fact:
@@ -146,6 +151,15 @@ def read_silence(data: bytes, now_ms: int) -> Silence:
         posted.comment,
         posted.annotations,
     )
+
+
+def author(member: Member | None, claimed: str) -> str:
+    """Return who is written down for a silence; clients name whoever they think they run for."""
+    if member is None:
+        return claimed
+    if not printable(claimed) or claimed.casefold() == member.name.casefold():
+        return str(member.name)
+    return f"{printable(claimed)} via {member.name}"
 
 
 def _matcher(posted: PostedMatcher) -> Matcher:

@@ -21,6 +21,13 @@ SILENCES_MAX: Final = 10_000
 KEPT_MS: Final = 120 * 3_600_000
 """How long one that is over can still be seen, as in Alertmanager."""
 
+# Asked with every report of alerts, so it is made once.
+_NOT_OVER: Final = (
+    sa.select(schema.silence)
+    .where(schema.silence.c.ends_ms > sa.bindparam("after_ms"))
+    .order_by(schema.silence.c.id)
+)
+
 
 class Unknown(Exception):
     """There is no silence of this id."""
@@ -32,9 +39,7 @@ class Full(Exception):
 
 def silences(conn: Connection, ends_after_ms: int = 0) -> list[Silence]:
     """Return all silences that end after this moment."""
-    table = schema.silence
-    rows = conn.execute(sa.select(table).where(table.c.ends_ms > ends_after_ms).order_by(table.c.id))
-    return [_silence(row) for row in rows]
+    return [_silence(row) for row in conn.execute(_NOT_OVER, {"after_ms": ends_after_ms})]
 
 
 def one_silence(conn: Connection, key: str) -> Silence | None:
@@ -94,9 +99,9 @@ def _joined(conn: Connection, keys: Collection[str]) -> set[str]:
     query = (
         sa.select(link.c.alert)
         .join(incident, incident.c.id == link.c.incident)
-        .where(incident.c.resolved_ms == 0)
+        .where(incident.c.resolved_ms == 0, link.c.alert.in_(keys))
     )
-    return {row.alert for row in conn.execute(query)} & set(keys)
+    return {row.alert for row in conn.execute(query)}
 
 
 def released(conn: Connection, now_ms: int) -> tuple[Change, ...]:

@@ -7,4 +7,10 @@ from typing import Final
 from desk.channels import chat, mail, mailbox, webhook
 from model.plugin import AnyChannel
 
-CHANNELS: Final[tuple[AnyChannel, ...]] = (mail.CHANNEL, mailbox.CHANNEL, webhook.CHANNEL, chat.CHANNEL)
+CHANNELS: Final[tuple[AnyChannel, ...]] = (
+    mail.CHANNEL,
+    mailbox.CHANNEL,
+    webhook.CHANNEL,
+    chat.CHANNEL,
+    chat.PHONES,
+)

@@ -6,13 +6,17 @@ one, into a file; customers are never told this way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from desk.person import printable
 from model.plugin import Channel, Deadline, Line, Message, Undelivered
 
 BODY_CHARACTERS_MAX: Final = 3_000
+PHONE: Final = "{phone}"
+SMS_CHARACTERS_MAX: Final = 300
+_PHONE: Final = re.compile(r"\+[0-9]{7,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +64,34 @@ def open_line(options: Options) -> Line:
 
 
 CHANNEL = Channel("chat", Options, open_line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Phones:
+    """A line to any telephone: each message has the number in the place of ``{phone}``."""
+
+    options: Options
+
+    def say(self, message: Message, deadline: Deadline) -> str:
+        """Hand a short message over: what stands in its subject and first paragraph."""
+        if not _PHONE.fullmatch(message.to):
+            raise Undelivered("it is no telephone number", permanent=True)
+        line = open_line(Options(self.options.address.replace(PHONE, message.to)))
+        first = printable(message.text.strip().partition("\n\n")[0])
+        facts = dict(message.event.facts) if message.event else {}
+        text = f"{first[:SMS_CHARACTERS_MAX]} {facts.get('url') or ''}".strip()
+        return line.say(replace(message, text=text), deadline)
+
+    def close(self) -> None:
+        """Do nothing: Apprise keeps no connection."""
+
+
+def open_phones(options: Options) -> Line:
+    """Return a line to telephones, or raise ``NoService``."""
+    if PHONE not in options.address:
+        raise NoService(f"the address has no {PHONE} in it, where the number is to stand")
+    open_line(Options(options.address.replace(PHONE, "+491700000000")))
+    return _Phones(options)
+
+
+PHONES = Channel("sms", Options, open_phones)

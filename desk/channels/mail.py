@@ -56,7 +56,7 @@ class _Session:
         """Hand over one message and return the server's answer, or raise ``Undelivered``."""
         data = mime(message, self._options.sender)
         try:
-            smtp = self._asked(message.to, deadline)
+            smtp = self._asked(message, deadline)
         except DeadlinePassed:
             self.close()
             raise Undelivered("the time was over before the mail server took it") from None
@@ -72,12 +72,12 @@ class _Session:
             self._smtp.close()
             self._smtp = None
 
-    def _asked(self, to: str, deadline: Deadline) -> smtplib.SMTP:
+    def _asked(self, message: Message, deadline: Deadline) -> smtplib.SMTP:
         """Return a connection on which the content is asked for; a kept one may have died meanwhile."""
         if self._smtp is not None:
             try:
                 self._within(self._smtp, deadline)
-                self._envelope(self._smtp, to, kept=True)
+                self._envelope(self._smtp, message, kept=True)
             except (_Lost, OSError, smtplib.SMTPException):
                 # No content was sent, so a dead connection can be replaced without any doubt.
                 self.close()
@@ -85,7 +85,7 @@ class _Session:
                 return self._smtp
         self._smtp = self._connected(deadline)
         self._open = False
-        self._envelope(self._smtp, to, kept=False)
+        self._envelope(self._smtp, message, kept=False)
         return self._smtp
 
     def _connected(self, deadline: Deadline) -> smtplib.SMTP:
@@ -111,9 +111,10 @@ class _Session:
         if isinstance(smtp.sock, socket.socket):
             smtp.sock.settimeout(min(deadline.left_s(), self._options.timeout.s))
 
-    def _envelope(self, smtp: smtplib.SMTP, to: str, *, kept: bool) -> None:
+    def _envelope(self, smtp: smtplib.SMTP, message: Message, *, kept: bool) -> None:
         """Name the sender and the one recipient, and have the content asked for."""
-        commands = [f"MAIL FROM:<{self._options.sender.address}>", f"RCPT TO:<{to}>", "DATA"]
+        sender = message.return_path or self._options.sender.address
+        commands = [f"MAIL FROM:<{sender}>", f"RCPT TO:<{message.to}>", "DATA"]
         if self._open:
             commands.insert(0, "RSET")
         self._open = True

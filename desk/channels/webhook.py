@@ -22,12 +22,14 @@ import urllib3
 
 from desk.person import printable
 from model.duration import Duration, seconds
-from model.plugin import Channel, Deadline, DeadlinePassed, Line, Message, Undelivered
+from model.plugin import Channel, Deadline, DeadlinePassed, Event, Line, Message, Undelivered
 
 BODY_BYTES_MAX: Final = 20_000
 REPLY_BYTES_MAX: Final = 1_024
 REPLY_CHARACTERS_MAX: Final = 200
 ADDRESSES_MAX: Final = 8
+
+PLAIN: Final = Event("notice.sent", ())
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _PORTS: Final = {"https": 443, "http": 80}
@@ -83,8 +85,9 @@ def key_of(message: Message) -> str:
 def body_of(message: Message) -> bytes:
     """Return what is posted; a text that is too long is cut."""
     at = datetime.fromtimestamp(message.written_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    data = {"title": message.subject, "text": message.text, "language": message.language}
-    told = {"type": "notice.sent", "timestamp": at.replace("+00:00", "Z"), "data": data}
+    event = message.event or PLAIN
+    data = {"title": message.subject, "text": message.text, "language": message.language, **dict(event.facts)}
+    told = {"type": event.type, "timestamp": at.replace("+00:00", "Z"), "data": data}
     body = json.dumps(told, ensure_ascii=False).encode()
     if len(body) <= BODY_BYTES_MAX:
         return body

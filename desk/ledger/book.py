@@ -40,12 +40,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What somebody, 0 for a person unknown, told us, by which way and when."""
+    """What somebody, 0 for a person unknown, told us, by which way and when.
+
+    ``proven`` says that a token vouches for it; what is not counts for nothing.
+    """
 
     person: int
     kind: str
     intake: str
     at_ms: int
+    proven: bool = True
 
 
 def _write(conn: Connection, incident: int, entries: Iterable[Entry], now_ms: int) -> None:
@@ -153,8 +157,10 @@ def read(conn: Connection, incident: int, person: int, at_ms: int, now_ms: int, 
 
 
 def reported(conn: Connection, incident: int, report: Heard, now_ms: int) -> None:
-    """Write down that somebody told us of an incident."""
+    """Write down that somebody told us of an incident, or that somebody claims to be one who does."""
     event = "reported" if report.kind in REPORTED else "asked"
+    if not report.proven:
+        event = "claimed"
     _write(conn, incident, [Entry(event, report.at_ms, report.intake, person=report.person)], now_ms)
 
 

@@ -42,9 +42,9 @@ def _ledger(counter: Counter) -> Callable[[Request], Response]:
         except Refused as fact:
             return answer(fact.sentence, fact.status)
         with counter.store.reading() as conn:
-            found = window.figures(conn)
+            found, claimed = window.figures(conn), window.claimed(conn)
         times = {"from": rfc3339(window.from_ms), "to": rfc3339(window.to_ms), "service": window.service}
-        return answer({**times, **said.for_staff(found)})
+        return answer({**times, "claimed_reports": claimed, **said.for_staff(found)})
 
     return ledger
 
@@ -61,13 +61,14 @@ def _page(counter: Counter) -> Callable[[Request], Response]:
         except Refused as fact:
             return answer(fact.sentence, fact.status)
         with counter.store.reading() as conn:
-            found = window.figures(conn)
+            found, claimed = window.figures(conn), window.claimed(conn)
         body = page.rendered(
             "told_first.html",
             name=counter.house.config.name,
             service=window.service,
             from_ms=window.from_ms,
             to_ms=window.to_ms,
+            claimed=claimed,
             groups=page_rows.groups(found),
             minutes=page_rows.minutes(found.experienced),
         )

@@ -45,6 +45,10 @@ class Window:
         crowds = reading.crowds(conn, found)
         return figures(found, crowds, reading.entitled(conn), self.from_ms, self.to_ms)
 
+    def claimed(self, conn: Connection) -> int:
+        """Return how many reports nobody vouched for; no figure counts them."""
+        return reading.claimed(conn, self.from_ms, self.to_ms, self.service)
+
 
 def _moment(query: Mapping[str, str], name: str, default_ms: int) -> int:
     """Return a moment of RFC 3339, or the beginning of a day in UTC."""

@@ -6,6 +6,7 @@ readers take it for a sign of life of the page.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from html import escape
@@ -21,6 +22,8 @@ ATOM: Final = "application/atom+xml; charset=utf-8"
 RSS: Final = "application/rss+xml; charset=utf-8"
 
 _ATOM: Final = "http://www.w3.org/2005/Atom"
+# What no XML may hold, not even as a reference (XML 1.0, 2.2); a return is no end of a line in it.
+_FORBIDDEN: Final = re.compile("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LANGUAGE: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 Entry = IncidentView | MaintenanceView
@@ -44,7 +47,9 @@ def atom(page: PageView) -> bytes:
         _link(entry, "alternate", "text/html", _address(page, one))
         _text(entry, "title", one.title)
         for key, name in _services(page, one):
-            Tree.SubElement(entry, "category", {"term": identity("component", key), "label": name})
+            Tree.SubElement(
+                entry, "category", {"term": identity("component", key), "label": _FORBIDDEN.sub("", name)}
+            )
         impact = IMPACT[one.impact] if isinstance(one, IncidentView) else "maintenance"
         Tree.SubElement(entry, "category", {"scheme": "impact", "term": impact})
         _text(entry, "content", _said(one)).set("type", "html")
@@ -135,7 +140,7 @@ def _link(parent: Tree.Element, rel: str, kind: str, address: str) -> None:
 
 def _text(parent: Tree.Element, name: str, text: str) -> Tree.Element:
     child = Tree.SubElement(parent, name)
-    child.text = "".join(one for one in text if one in "\t\n" or one >= " ")  # XML 1.0, 2.2
+    child.text = _FORBIDDEN.sub("", text)
     return child
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from desk.schema.alerts import agent, alert, doubt, lease, member, muted, silence, silent_agent
 from desk.schema.asking import ask, ask_audit, ask_grant, ask_link, evidence
 from desk.schema.columns import metadata, text
+from desk.schema.foretold import forecast, forecast_alert, forecast_release
 from desk.schema.incidents import (
     audience,
     echo,
@@ -31,6 +32,7 @@ from desk.schema.notices import (
     notice,
     notice_charge,
     notice_hold,
+    notice_plan,
     notice_release,
 )
 from desk.schema.people import bounce, opt_out, person, suppressed
@@ -43,7 +45,9 @@ from desk.schema.planned import (
     maintenance_word,
     under_work,
 )
+from desk.schema.staffing import plan_word, release_link, staff_use
 from desk.schema.told import ledger, ledger_forgotten, report
+from desk.schema.ways import canary, notice_event, seen, stand_in, way
 
 __all__ = [
     "VERSION",
@@ -57,6 +61,7 @@ __all__ = [
     "audience",
     "batch",
     "bounce",
+    "canary",
     "chunk",
     "delivery_log",
     "delivery_retry",
@@ -64,6 +69,9 @@ __all__ = [
     "doubt",
     "echo",
     "evidence",
+    "forecast",
+    "forecast_alert",
+    "forecast_release",
     "incident",
     "incident_alert",
     "incident_edit",
@@ -83,17 +91,25 @@ __all__ = [
     "muted",
     "notice",
     "notice_charge",
+    "notice_event",
     "notice_hold",
+    "notice_plan",
     "notice_release",
     "opt_out",
     "person",
+    "plan_word",
+    "release_link",
     "report",
+    "seen",
     "service_turn",
     "silence",
     "silent_agent",
+    "staff_use",
+    "stand_in",
     "suppressed",
     "under_work",
     "update",
+    "way",
 ]
 
 VERSION: Final = 4

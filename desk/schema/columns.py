@@ -29,3 +29,14 @@ def key(name: str, of: str | None = None) -> sa.Column[int]:
     return sa.Column(
         name, sa.Integer, *((sa.ForeignKey(of),) if of else ()), primary_key=True, autoincrement=False
     )
+
+
+def unchecked(table: sa.Table) -> sa.Table:
+    """Return a table of whose rows PostgreSQL does not ask whether what they name is there.
+
+    Such a row is made of those that it names, which nobody deletes; to ask costs more than to write it. A
+    file of SQLite keeps its keys, for it would have to be written anew without them.
+    """
+    for one in table.foreign_key_constraints:
+        one.ddl_if(dialect="sqlite")
+    return table

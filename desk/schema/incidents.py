@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from desk.schema.columns import flag, key, metadata, moment, text
+from desk.schema.columns import flag, key, metadata, moment, text, unchecked
 
 incident: Final = sa.Table(
     "incident",
@@ -51,6 +51,16 @@ incident_alert: Final = sa.Table(
     sa.Column("alert", sa.Text, primary_key=True),
     moment("starts_ms"),
     text("snapshot"),  # the alert as it ended, once the incident is closed
+    text("likeness"),  # what decisions read of it besides its times
+    sa.Column("speaks", sa.Integer, nullable=False, server_default=sa.text("1")),  # for all that are alike
+    sa.Index("incident_alert_by_alert", "alert"),
+    sa.Index("incident_alert_by_likeness", "incident", "likeness"),
+    sa.Index(
+        "incident_alert_speaking",
+        "incident",
+        sqlite_where=sa.text("speaks > 0"),
+        postgresql_where=sa.text("speaks > 0"),
+    ),
 )
 
 update: Final = sa.Table(
@@ -75,6 +85,7 @@ audience: Final = sa.Table(
     text("reason"),
     sa.Column("notice", sa.Integer, nullable=False),  # the first notice that is meant for this person
 )
+unchecked(audience)
 
 # What correlation knows of an incident besides its own row: where it comes from, whether it comes and goes,
 # what became of it by hand, and which fields people set, so that automation leaves them alone.

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from desk.schema.columns import flag, key, metadata, moment, text
+from desk.schema.columns import flag, key, metadata, moment, text, unchecked
 
 notice: Final = sa.Table(
     "notice",
@@ -65,6 +65,7 @@ delivery_log: Final = sa.Table(
     moment("accepted_ms"),
     text("reply"),
 )
+unchecked(delivery_log)
 
 delivery_retry: Final = sa.Table(
     "delivery_retry",
@@ -86,7 +87,7 @@ batch: Final = sa.Table(
     text("tries"),
 )
 
-# Notices that wait for people to let them go, and who did.
+# Notices that wait for people to let them go, and who did, proven by a token or by a link of their own.
 notice_hold: Final = sa.Table(
     "notice_hold",
     metadata,
@@ -103,6 +104,20 @@ notice_release: Final = sa.Table(
     metadata,
     key("notice", "notice.id"),
     sa.Column("by", sa.Text, primary_key=True),
+    moment("at_ms"),
+    text("person"),  # by whom people are told apart, empty where a name was only claimed
+)
+
+# First notices whose people are not all found yet: up to which id they were looked for, and by which alerts.
+# ``notice`` is 0 until the first of them is found; ``again`` that those count as new who were never told.
+notice_plan: Final = sa.Table(
+    "notice_plan",
+    metadata,
+    key("incident", "incident.id"),
+    sa.Column("notice", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("after", sa.Integer, nullable=False, server_default=sa.text("0")),
+    flag("again"),
+    text("signals"),
     moment("at_ms"),
 )
 

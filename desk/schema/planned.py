@@ -67,6 +67,7 @@ leaflet_letter: Final = sa.Table(
     text("subject"),
     text("text"),
     text("html"),
+    text("calendar"),
 )
 
 leaflet_log: Final = sa.Table(
@@ -80,6 +81,7 @@ leaflet_log: Final = sa.Table(
     moment("at_ms"),
     moment("accepted_ms"),
     text("reply"),
+    text("channel"),
     sa.Index("leaflet_by_time", "state", "due_ms"),
     sa.Index("leaflet_by_person", "person"),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from desk.schema.columns import key, metadata, moment, text
+from desk.schema.columns import flag, key, metadata, moment, text, unchecked
 
 # Told first: what happened when, one row per event; person 0 means everybody whom the notice is for, and
 # notice 0 the incident itself. Only new rows come to it: see the guards below.
@@ -31,13 +31,15 @@ ledger: Final = sa.Table(
         postgresql_where=sa.text("event = 'accepted'"),
     ),
 )
+unchecked(ledger)
 
 # Incidents whose rows may leave the ledger, all of them together.
 ledger_forgotten: Final = sa.Table(
     "ledger_forgotten", metadata, key("incident", "incident.id"), moment("at_ms")
 )
 
-# What people told us; person 0 is somebody who gave no name, incident 0 that none was known.
+# What people told us; person 0 is somebody who gave no name, incident 0 that none was known. Whether the
+# sender was proven, by a gateway with a token, or only claimed to be that person, stands in ``proven``.
 report: Final = sa.Table(
     "report",
     metadata,
@@ -49,6 +51,7 @@ report: Final = sa.Table(
     text("text"),
     moment("received_ms"),
     sa.Column("incident", sa.Integer, nullable=False, server_default=sa.text("0")),
+    flag("proven"),
     sa.Index("report_by_time", "received_ms"),
     sa.Index("report_by_incident", "incident"),
 )

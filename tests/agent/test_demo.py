@@ -30,6 +30,18 @@ def started_by(directory: str) -> list[int]:
     return found
 
 
+def blank(line: str) -> str:
+    """Return a line without its figures, which no two runs share, and without its margins."""
+    return " ".join(re.sub(r"\d+\.\d+", "#", line).split())
+
+
+def sample() -> set[str]:
+    """Return what the README shows of the demo's end."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    lines = text.partition("The demo ends with this\n")[2].partition("The last column")[0].splitlines()
+    return {blank(line) for line in lines if line.startswith("    ")}
+
+
 def test_the_demo_tells_the_affected_spares_the_others_and_cleans_up(tmp_path: Path) -> None:
     done = subprocess.run(
         argv(), capture_output=True, text=True, timeout=150, check=False, env={"TMPDIR": str(tmp_path)}
@@ -41,6 +53,7 @@ def test_the_demo_tells_the_affected_spares_the_others_and_cleans_up(tmp_path: P
         r"^  Ada of acme +first [\d.]+, resolved [\d.]+ +You use Checkout in eu\. ", done.stdout, re.MULTILINE
     )
     assert re.search(r"^  Chloe of cafe +not told +", done.stdout, re.MULTILINE)
+    assert sample() <= {blank(line) for line in done.stdout.splitlines()}
     assert list(tmp_path.iterdir()) == []
     assert started_by(str(tmp_path)) == []
 

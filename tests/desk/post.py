@@ -20,6 +20,7 @@ class Mail:
 
     to: tuple[str, ...]
     data: bytes
+    sender: str = ""
 
     @property
     def message(self) -> EmailMessage:
@@ -86,7 +87,7 @@ class Post:
         if answer.startswith("250") and cut != "before":
             assert isinstance(envelope.content, bytes)
             with self.arrived:
-                self.mails.append(Mail(tuple(envelope.rcpt_tos), envelope.content))
+                self.mails.append(Mail(tuple(envelope.rcpt_tos), envelope.content, envelope.mail_from or ""))
                 self.arrived.notify_all()
         if cut:
             assert isinstance(server.transport, asyncio.Transport)

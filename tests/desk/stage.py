@@ -11,16 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from desk import dispatch, records, tries
+from desk import dispatch, planning, records, tries
 from desk.account import accounts
 from desk.backing import Backing, in_file
-from desk.dispatch import Idle, Task
+from desk.compose import Letter
+from desk.dispatch import Idle, Pouch, Task, Wanted
 from desk.envelope import Stationery
 from desk.episode import receive, tick
+from desk.house import House
 from desk.incident import Signal
 from desk.person import EmailAddress, Sender
 from desk.store import Store
-from desk.telling import House
 from desk.tries import Answer
 from desk.unsubscribe import opt_out
 from model.plugin import Message, Undelivered
@@ -39,6 +40,7 @@ class Stage:
     worker: str = "w"
     sent: list[Message] = field(default_factory=list)
     failures: list[Undelivered] = field(default_factory=list)
+    read: dict[Wanted, tuple[str, Letter]] = field(default_factory=dict)
 
     def hear(self, *signals: Signal) -> None:
         self.store.written(partial(receive, house=self.house, signals=signals, now_ms=self.now_ms))
@@ -81,8 +83,13 @@ class Stage:
 
     def take(self, batch_max: int, answers: Sequence[Answer] = ()) -> tuple[Task, ...] | Idle:
         """Give answers and take the next batch without sending it."""
-        work = partial(dispatch.take, worker=self.worker, answers=answers, stationery=self.stationery)
+        pouch = Pouch(self.stationery, self.read)
+        work = partial(dispatch.take, worker=self.worker, answers=answers, pouch=pouch)
         return self.store.written(partial(work, now_ms=self.now_ms, batch_max=batch_max))
+
+    def plan_page(self) -> bool:
+        """Plan one more page of a notice; tell whether there was one."""
+        return self.store.written(partial(planning.step, house=self.house, now_ms=self.now_ms))
 
     def recover(self) -> None:
         self.store.written(partial(tries.recover, now_ms=self.now_ms, held_ms=0))

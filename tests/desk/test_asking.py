@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from desk import approval, approvals, ask_post, findings
-from desk.ask_post import Parcel
 from desk.findings import Found, Item
+from desk.house import House
 from desk.incident import Signal
+from desk.parcel import Parcel, record, recover
 from desk.retention import forget
-from desk.telling import House
 from model.grant import genuine, host_key
 from tests.desk import town
 from tests.desk.asking import KEY, question
@@ -74,9 +74,8 @@ def test_a_letter_is_written_again_when_it_is_in_doubt_but_not_for_ever(asking: 
         assert parcel is not None
         assert parcel.tries == tries
         links.add((parcel.message.id, parcel.message.text))
-        asking.store.written(partial(ask_post.recover, now_ms=asking.now_ms))
-        ask_post_record = partial(ask_post.record, parcel=parcel, state="unknown", reply="", at_ms=NOW_MS)
-        asking.store.written(ask_post_record)
+        asking.store.written(partial(recover, now_ms=asking.now_ms))
+        asking.store.written(partial(record, parcel=parcel, state="unknown", reply="", at_ms=NOW_MS))
         asking.now_ms += 20_000
     assert len(links) == 1
     assert letter(asking) is None

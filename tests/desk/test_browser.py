@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import BaseRoute
 
+from desk.ledger.routes import ledger_routes
 from desk.page import public_routes
 from desk.snapshot import Snapshot
 from desk.view import CONFIRMED_FOR_MS, PageView, ServiceState, honest
 from tests.desk.browser import Browser, Tab, browser
+from tests.desk.hostile import EVERYTHING, HOSTILE
+from tests.desk.ledger.scene import counter
 from tests.desk.pages import page, service
-from tests.desk.public.scene import full
+from tests.desk.public.scene import full, hostile
 from tests.desk.serving import until
+from tests.desk.stage import Stage, stage
 from tests.desk.test_page import desk_with, served
+from tests.desk.town import ACTING, FIXED, ended, signal
 
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 PATHS = ("/", "/history", "/incidents/inc-1", "/incidents/inc-0", "/embed", "/mailbox", "/mailbox/l-1", "/no")
@@ -33,6 +39,16 @@ SMALL = """
   return box.width && !inline && !one.matches(".skip") && (box.height < 24 || box.width < 24);
 }).map(one => one.outerHTML.slice(0, 120))
 """
+
+# The kinds of elements on a page, without those of its text.
+BONES = "[...document.querySelectorAll('*')].map(one => one.localName).filter(one => one !== 'br').join(' ')"
+# What a page does that runs something, or tries to.
+RAN = (
+    "Page.javascriptDialogOpening",
+    "Runtime.consoleAPICalled",
+    "Page.windowOpen",
+    "Page.downloadWillBegin",
+)
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -188,3 +204,56 @@ def test_only_the_named_pages_may_hold_the_small_one(chromium: Browser, tmp_path
                 seen[name] = [one["frame"].get("unreachableUrl", "") for one in tree["childFrames"]]
     assert seen["allowed"] == [""]
     assert seen["stranger"] != [""]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_the_figures_breaks_no_rule_with_data_and_without(
+    chromium: Browser, tmp_path: Path, scheme: str
+) -> None:
+    with stage(tmp_path) as found, served(figures_of(found)) as desk:
+        for filled in (False, True):
+            if filled:
+                fill(found)
+            for width in (320, 1280):
+                with chromium.tab(width, scheme) as tab:
+                    tab.open(f"http://127.0.0.1:{desk.port}/told-first")
+                    assert "Told first" in tab.value("document.title")
+                    assert tab.judge(*WCAG) == [], (filled, width)
+                    assert tab.value("document.documentElement.scrollWidth") <= width, filled
+                    assert tab.value(SMALL) == [], filled
+
+
+def figures_of(found: Stage) -> list[BaseRoute]:
+    """Return the routes behind the staff door, with the files that they need."""
+    return [*ledger_routes(counter(found)), *public_routes(page, lambda _: None)]
+
+
+def fill(found: Stage) -> None:
+    """Let incidents come and go, so that every figure has a value."""
+    for _ in range(6):
+        one = signal(at_ms=found.now_ms, remedy=ACTING)
+        found.hear(one)
+        found.pass_ms(1_000)
+        found.now_ms += 120_000
+        found.hear(ended(one, found.now_ms, FIXED))
+        found.pass_ms(1)
+        found.now_ms += 3_600_000
+
+
+# Words that want to run
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, HOSTILE["long"]], ids=["everything", "long"])
+def test_no_hostile_word_runs_or_changes_the_page(chromium: Browser, text: str) -> None:
+    plain, view = hostile("A plain word"), hostile(text)
+    with desk_with(plain) as tame, desk_with(view) as desk, chromium.tab(320) as tab:
+        for path in ("/", "/history", "/incidents/inc-1", "/embed"):
+            tab.open(f"http://127.0.0.1:{tame.port}{path}")
+            bones = tab.value(BONES)
+            tab.browser.events.clear()
+            tab.ask("Runtime.enable")
+            tab.open(f"http://127.0.0.1:{desk.port}{path}")
+            assert tab.value(BONES) == bones, path
+            assert tab.value("document.documentElement.scrollWidth") <= 320, path
+            ran = [one["method"] for one in tab.browser.events if one.get("method") in RAN]
+            assert ran == [], path

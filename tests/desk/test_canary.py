@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import re
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,14 @@ import pytest
 
 from desk.backing import Backing
 from desk.incident import Signal
+from desk.view import DAY_MS
 from model.outcome import Healing, Outcome, Remedy
 from tests.desk import town
-from tests.desk.serving import Serving, alert, until
+from tests.desk.leaves import post
+from tests.desk.post import Post, post_office
+from tests.desk.serving import Reply, Serving, alert, stamp, until
 from tests.desk.stage import Stage, stage_on
+from tests.desk.surfaces import copied, every
 
 MINUTE_MS = 60_000
 CUSTOMERS = 6
@@ -39,24 +44,6 @@ teams:
 - {team: payments, email: oncall@shop.example}
 customers:
 """
-KNOWN_PATHS = (
-    *(
-        "/",
-        "/history",
-        "/embed",
-        "/llms.txt",
-        "/maintenance.ics",
-        "/history.atom",
-        "/history.rss",
-        "/metrics",
-    ),
-    *(
-        f"/api/v2/{name}.json"
-        for name in ("summary", "status", "components", "incidents", "incidents/unresolved")
-    ),
-    *("/api/v2/scheduled-maintenances.json", "/api/v1/transparency.json", "/badge/checkout.svg"),
-)
-LINK = re.compile(r'(?:href|src)="(/[^"]*)"|https?://127\.0\.0\.1:9467(/[^"<\s]*)')
 
 
 def canary(number: int) -> str:
@@ -76,7 +63,7 @@ def text() -> str:
             f"  tags: {{region: {'eu' if number < 3 else 'us'}, shard: shard-{mark}, note: {mark}}}\n"
             f"  people:\n"
             f"  - {{name: Ann {mark}, email: ann-{mark}@{mark}.example, language: {language},"
-            f" roles: [{mark}], addresses: {{webhook: 'https://{mark}.example/'}}}}\n"
+            f" roles: [{mark}], digest: daily, addresses: {{webhook: 'https://{mark}.example/'}}}}\n"
         )
     return SERVICES + "".join(lines)
 
@@ -137,36 +124,136 @@ def test_no_mail_and_no_log_of_a_whole_incident_names_another_customer(
     assert seen_in(caplog.text) == set()
 
 
-def test_no_public_page_and_no_log_of_a_running_desk_names_a_customer(tmp_path: Path) -> None:
-    config = town.write(
-        tmp_path, catalogue_text=text(), config_text=town.CONFIG.replace("hold: 60s", "hold: 0s")
-    )
-    first, second, *_ = CANARIES
-    with Serving(config, tmp_path / "state") as serving:
-        notice = {"annotations": {"notice": f"Firm {second} cannot pay."}}
-        serving.post([alert() | notice, alert("TenantDown", tenant=first, instance=second)])
-        serving.post([{"labels": {"alertname": first, "service": second}, "annotations": {first: second}}, 7])
-        until(lambda: len(serving.incidents()[0]["told"]) == CUSTOMERS, "all are told")
-        looked = look_through(serving)
+def test_no_summary_of_the_day_names_another_customer(city: Stage) -> None:
+    brief = [
+        replace(one, annotations={**one.annotations, **town.FIXED.annotations()}) for one in alerts(city)
+    ]
+    for one in brief:
+        city.hear(one)
+        city.now_ms += 1_000
+        city.hear(town.ended(one, city.now_ms, town.FIXED))
+    city.pass_ms(DAY_MS)
+    sent = post(city)
+    assert {message.to for message in sent} & set(map(address, CANARIES))
+    for message in sent:
+        [own] = [mark for mark in CANARIES if address(mark) == message.to]
+        assert seen_in(repr(message)) == {own}, message
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """A desk that runs, with everything on it that could tell of a customer to another."""
+
+    desk: Serving
+    office: Post
+    place: Path
+
+    def say(self, method: str, path: str, **body: object) -> Reply:
+        headers = {"Content-Type": "application/json"}
+        reply = self.desk.ask(path, method=method, body=json.dumps(body).encode(), headers=headers)
+        assert reply.status < 500, (path, reply)
+        return reply
+
+    def look(self, *more: str) -> set[str]:
+        """Read every public surface and the copy; return where."""
+        found = set()
+        for surface in (*every(self.desk, *more), *copied(self.place)):
+            assert seen_in(surface.text + surface.headers) == set(), surface
+            found.add(surface.path)
+        return found
+
+    def ref(self) -> str:
+        return str(self.desk.incidents()[0]["id"])
+
+
+@contextmanager
+def exposed(folder: Path) -> Iterator[Exposed]:
+    place = folder / "copy"
+    place.mkdir(parents=True)
+    with post_office() as office:
+        smtp = f'smtp: {{host: 127.0.0.1, port: {office.port}, from: "Shop <status@shop.example>"}}\n'
+        config = town.write(
+            folder,
+            smtp + f"copy: {{to: {place}}}\n",
+            catalogue_text=text(),
+            config_text=town.CONFIG.replace("hold: 60s", "hold: 0s"),
+        )
+        with Serving(config, folder / "state") as desk:
+            yield Exposed(desk, office, place)
+        assert seen_in("".join(desk.errors)) == set()
+        for mail in office.mails:
+            own = {mark for mark in CANARIES if mail.to == (address(mark),)}
+            # Those who own the service are called with the alert's own words.
+            assert mail.to == (town.ON_CALL,) or seen_in(mail.data.decode() + mail.text) == own, mail
+
+
+def test_no_public_surface_no_mail_and_no_log_of_a_running_desk_names_another_customer(
+    tmp_path: Path,
+) -> None:
+    first, second, third, fourth, *_ = CANARIES
+    with exposed(tmp_path) as here:
+        notice = {"annotations": {"notice": f"Firm {second} cannot pay.", "summary": third}}
+        here.desk.post([alert(remedy="") | notice, alert("TenantDown", tenant=first, instance=second)])
+        here.desk.post(
+            [{"labels": {"alertname": first, "service": second}, "annotations": {first: second}}, 7]
+        )
+        here.desk.post([{"labels": {"alertname": "Watchdog", "instance": fourth}}])
+        until(lambda: len(here.desk.incidents()[0]["told"]) == CUSTOMERS, "all are told")
+        speak_of_customers(here)
+        asked = [f"/{first}", f"/incidents/{first}", f"/badge/{first}.svg", f"/{first}.json?x={second}"]
+        looked = here.look()
+        for path in asked:
+            reply = here.desk.ask(path, public=True)
+            assert seen_in(reply.text + repr(reply.headers)) == set(), path
+        for path in ("/metrics", "/told-first", "/api/v1/transparency.json"):
+            assert seen_in(here.desk.ask(path).text) == set(), path
         over = partial(alert, over=True, remedy="fixed")
-        serving.post([over(), over("TenantDown", tenant=first, instance=second)])
-        until(lambda: serving.incidents()[0]["state"] == "resolved", "it is over")
-        looked |= look_through(serving)
+        here.desk.post([over(), over("TenantDown", tenant=first, instance=second)])
+        until(lambda: here.desk.incidents()[0]["state"] == "resolved", "it is over")
+        looked |= here.look()
+        here.office.wait(lambda: all(len(here.office.to(address(mark))) >= 3 for mark in CANARIES))
+    assert {"/events", "/embed", "/history.atom", "copy/index.html"} <= looked
     assert {path for path in looked if path.startswith("/incidents/")}, looked
-    assert seen_in("".join(serving.errors)) == set()
 
 
-def look_through(serving: Serving) -> set[str]:
-    """Read every public page that there is a way to; return their paths."""
-    waiting, done = [*KNOWN_PATHS], set()
-    waiting += [f"/incidents/{one['id']}" for one in serving.incidents()]
-    while waiting:
-        path = waiting.pop()
-        if path in done:
-            continue
-        done.add(path)
-        reply = serving.ask(path, public=True)
-        said = reply.body.decode("utf-8", "replace") + repr(reply.headers)
-        assert seen_in(said) == set(), (path, said)
-        waiting += [found[1] or found[2] for found in LINK.finditer(said)]
-    return done
+def test_what_is_taken_back_names_no_other_customer_either(tmp_path: Path) -> None:
+    with exposed(tmp_path) as here:
+        here.desk.post([alert(remedy=""), alert("TenantDown", tenant=CANARIES[0])])
+        here.office.wait(lambda: all(here.office.to(address(mark)) for mark in CANARIES))
+        because = f"{CANARIES[1]} asked for it"
+        taken = here.say("POST", f"/api/v1/incidents/{here.ref()}/retract", by=CANARIES[2], because=because)
+        assert taken.status == 200, taken
+        here.office.wait(lambda: all(len(here.office.to(address(mark))) == 2 for mark in CANARIES))
+        here.look()
+
+
+def speak_of_customers(here: Exposed) -> None:
+    """Let staff, gateways and customers say names where they can; words for customers that do are refused."""
+    first, second, third, *_ = CANARIES
+    incident = f"/api/v1/incidents/{here.ref()}"
+    named = f"Firm {third} cannot pay."
+    assert here.say("PATCH", incident, by=first, because=second, text=named).status == 422
+    assert here.say("PATCH", incident, by=first, because=second, title=named).status == 422
+    plain = here.say("PATCH", incident, by=first, because=second, text="Paying by card fails for now.")
+    assert plain.status == 200, plain
+    for mark in CANARIES[:2]:
+        report = {"kind": "symptom", "who": address(mark), "text": f"{third} and {mark}", "intake": "mail"}
+        answered = here.say("POST", "/api/v1/reports", **report)
+        assert seen_in(answered.text) <= {mark}, answered
+    times = {"start": stamp(90_000), "end": stamp(93_600)}
+    work = {
+        "by": first,
+        "services": ["checkout"],
+        "impact": "major",
+        "affects": f"customer={second}",
+        **times,
+    }
+    said = here.say("POST", "/api/v1/maintenances", **work, title=f"Work for {third}", notice=named)
+    assert said.status in (400, 422), said
+    said = here.say(
+        "POST", "/api/v1/maintenances", **work, title="A new rack", notice="You will be signed out."
+    )
+    assert said.status in (200, 201), said
+    silence = {"matchers": [{"name": "tenant", "value": third, "isRegex": False}], "createdBy": first}
+    times = {"startsAt": stamp(0), "endsAt": stamp(3600)}
+    assert here.say("POST", "/api/v2/silences", **silence, comment=second, **times).status == 200

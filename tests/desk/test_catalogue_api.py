@@ -63,7 +63,7 @@ def test_without_the_token_nothing_is_read_or_written(tmp_path: Path, token: str
         catalogues: tuple[object, ...] = (None, {"services": []})
         for catalogue in catalogues:
             reply = ask(serving, catalogue, token=token.encode().decode("latin-1"))
-            assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="catalogue"')
+            assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="staff"')
         assert serving.ask(PATH, public=True).status == 404
 
 

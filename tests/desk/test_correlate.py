@@ -10,7 +10,7 @@ from desk import correlate as decide
 from desk.decision import Decision, Ended, Ignored, Joined, LostSight, Moved, Opened, WasOver
 from desk.escalation import reason_to_escalate
 from desk.incident import Change, Incident, Signal
-from desk.scene import Scene, Sight
+from desk.scene import RESEND_GRACE_MS, Scene, Sight
 from desk.view import Impact, IncidentState
 from model.outcome import Healing, Outcome, Remedy
 from tests.desk import town
@@ -175,7 +175,7 @@ def test_silence_together_with_an_agent_keeps_the_incident_open_and_unknown() ->
 def test_silence_while_the_desk_was_down_is_given_time_to_break() -> None:
     started = Sight(blind=False, started_ms=NOW_MS + 600_000)
     assert correlate(incident(town.signal()), [], NOW_MS + 601_000, started) == ()
-    [end] = correlate(incident(town.signal()), [], NOW_MS + 600_000 + decide.RESEND_GRACE_MS, started)
+    [end] = correlate(incident(town.signal()), [], NOW_MS + 600_000 + RESEND_GRACE_MS, started)
     assert isinstance(end, Ended)
 
 

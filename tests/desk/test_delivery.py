@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from desk import deliver, schema, tries
+from desk import deliver, schema, tries, underway
 from desk.deliver import BATCH_MAX, BATCH_S, Badge, Courier, badge, paced
 from desk.dispatch import Idle, Task
 from desk.progress import Progress, marks
@@ -39,11 +39,14 @@ def said(stage: Stage, task: Task, state: str = "accepted") -> Answer:
 
 
 def states(stage: Stage) -> dict[str, tuple[str, int]]:
-    """What the log says of each person's first notice: the state and how many tries."""
+    """What is known of each person's first notice: the state and how many tries; in hand is under way."""
     log, p = schema.delivery_log, schema.person
     with stage.store.reading() as conn:
         rows = conn.execute(sa.select(p.c.email, log.c.state, log.c.tries).join(p, p.c.id == log.c.person))
-        return {row.email: (row.state, row.tries) for row in rows}
+        known = {row.email: (row.state, row.tries) for row in rows}
+        email = {number: address for address, number in stage.house.people.items()}
+        held = underway.held_since(conn, stage.now_ms)
+        return known | {email[one.person]: ("sending", one.tries) for _, batch in held for one in batch}
 
 
 def heal(stage: Stage) -> None:

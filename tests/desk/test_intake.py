@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.intake import ALERTS_MAX, BODY_BYTES_MAX, RESOLVE_TIMEOUT_MS, Refused, merge, moment_ms, read_alerts
+from desk.intake import ALERTS_MAX, BODY_BYTES_MAX, RESOLVE_TIMEOUT_MS, Refused, moment_ms, read_alerts
+from desk.merging import merge
 from tests.desk import town
 from tests.desk.town import NOW_MS
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from desk.inquiry import PAGE_PEOPLE
 from tests.desk import town
 from tests.desk.cluster import Cluster
 from tests.desk.post import Mail, Post, post_office
@@ -68,3 +69,23 @@ def test_kills_among_hundreds_of_mails_lose_nobody_and_double_one_each(
         assert len(copies) == PEOPLE, "each person has one Message-ID, on every try"
         doubled = copies.total() - PEOPLE
         assert doubled <= KILLS * couriers, "a kill leaves the one mail in doubt that a courier has in hand"
+
+
+def test_a_desk_that_is_killed_while_it_plans_goes_on_with_the_people_it_had_not_found_yet(
+    tmp_path: Path,
+) -> None:
+    people = 2 * PAGE_PEOPLE + 50
+    crowd = "".join(f"  - {{name: P, email: p{n}@acme.example}}\n" for n in range(people - 2))
+    text = town.CATALOGUE.replace("  - {name: Ben, email: ben@acme.example}\n", crowd)
+    with post_office() as post:
+        post.pipelining = True
+        smtp = f'smtp: {{host: 127.0.0.1, port: {post.port}, from: "Example Shop <status@shop.example>"}}\n'
+        with Serving(town.write(tmp_path, smtp, text), tmp_path / "state") as desk:
+            assert desk.post([alert()]).status == 200
+            desk.kill()
+            desk.start()
+            post.wait(lambda: told(post) == people, 50)
+            assert desk.stop() == 0
+            assert "Traceback" not in "".join(desk.errors)
+    doubled = len(post.mails) - told(post)
+    assert doubled <= 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.lessee import Leased, Lessee, Unheard, Unleased
+from agent.desks.lessee import Leased, Lessee, Unheard, Unleased
 from tests.desk import town
 from tests.desk.serving import Serving, alert
 

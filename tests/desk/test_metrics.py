@@ -59,7 +59,7 @@ def test_a_scrape_has_every_name_and_the_right_counts(stage: Stage) -> None:
     assert found["beforehand_notice_truth_total", ("unknown",)] == 1
     assert found["beforehand_promise_total", ("yes",)] == 1
     assert found["beforehand_promise_total", ("no",)] == 0
-    assert found["beforehand_reports_total", ("portal", "yes")] == 1
+    assert found["beforehand_reports_total", ("portal", "yes", "yes")] == 1
     assert found["beforehand_delivery_total", ("email", "accepted")] == 6
     assert found["beforehand_notice_seconds_bucket", ("0.5", "total")] == 0
     assert found["beforehand_notice_seconds_bucket", ("1.0", "total")] == 3

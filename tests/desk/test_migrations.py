@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,21 @@ def stepped(conn: Connection, to: int, monkeypatch: pytest.MonkeyPatch) -> None:
     conn.execute(schema.meta.insert().values(key="version", value=str(to)))
 
 
+def is_made_on(conn: Connection) -> Callable[..., bool]:
+    """Tell of what the tables declare whether this kind of database has it."""
+    unchecked = {"delivery_log", "audience", "ledger"} if conn.dialect.name == "postgresql" else set()
+
+    def wanted(one: object, _name: str, kind: str, *_: object) -> bool:
+        if not isinstance(one, sa.ForeignKeyConstraint):
+            return True
+        found = sa.inspect(conn).get_foreign_keys(one.table.name)
+        assert kind == "foreign_key_constraint"
+        assert not (found and one.table.name in unchecked), "nobody asks for each row of a large table"
+        return one.table.name not in unchecked
+
+    return wanted
+
+
 def test_each_version_has_its_step() -> None:
     found = sorted(path.stem for path in (migrations.SCRIPTS / "versions").glob("v*.py"))
     assert found == [f"v{revision(version)}" for version in STEPS]
@@ -49,7 +64,8 @@ def test_all_steps_together_make_the_tables_of_a_new_store(
 ) -> None:
     with backing.writer.connect() as conn, conn.begin():
         stepped(conn, schema.VERSION, monkeypatch)
-        assert compare_metadata(MigrationContext.configure(conn), schema.metadata) == []
+        context = MigrationContext.configure(conn, opts={"include_object": is_made_on(conn)})
+        assert compare_metadata(context, schema.metadata) == []
 
 
 @pytest.mark.parametrize("version", STEPS)

@@ -67,3 +67,14 @@ def test_the_command_line_finds_it_without_importing_the_desk(tmp_path: Path, al
     done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, timeout=30, check=False)
     assert done.returncode == code, done.stderr
     assert ("Told: 3" in done.stdout) is (code == 0)
+
+
+def test_a_forecast_is_previewed_with_who_did_not_ask_for_it(tmp_path: Path) -> None:
+    rule = "  - {when: 'alertname=\"DiskFillsUp\"', impact: degraded, forecast: {within: 4h}}\n  sla:"
+    text = town.CATALOGUE.replace("  sla:", rule, 1).replace(
+        "email: ben@acme.example", "email: ben@acme.example, pre_impact: true"
+    )
+    said = preview(town.write(tmp_path, catalogue_text=text), "DiskFillsUp", as_json=False)
+    assert said.startswith("checkout: degraded, expected, because ")
+    assert "Told: 1\n    ben@acme.example" in said
+    assert "They did not ask to hear of what is only expected." in said

@@ -65,7 +65,7 @@ def replayed(log: Sequence[Batch], shuffle: random.Random | None = None) -> list
         return incidents
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(log=batches, seed=st.integers())
 def test_a_log_replayed_and_shuffled_makes_the_same_incidents_and_loses_none(
     log: list[Batch], seed: int

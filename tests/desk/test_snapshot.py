@@ -16,7 +16,8 @@ from icalendar import Calendar
 from desk.page import FILES
 from desk.snapshot import EVERY_MS, MANIFEST, Snapshot
 from desk.view import IncidentState, PageView, ServiceState, honest
-from tests.desk.pages import HOSTILE, MIN_MS, silent
+from tests.desk.hostile import EVERYTHING
+from tests.desk.pages import MIN_MS, silent
 from tests.desk.public.scene import full, hostile
 from tests.desk.test_page import parsed
 
@@ -173,7 +174,7 @@ def test_hostile_words_stay_words_in_the_copy(place: Path) -> None:
             tags = parsed((place / name).read_text())
             assert tags.seen.count("script") == 1
             assert not any(attribute.startswith("on") for _, attribute, _ in tags.attributes)
-    assert HOSTILE in json.loads((place / "api/v2/summary.json").read_text())["page"]["name"]
+    assert EVERYTHING in json.loads((place / "api/v2/summary.json").read_text())["page"]["name"]
 
 
 def test_a_missing_place_is_said_once_and_taken_up_when_it_is_there(
@@ -218,3 +219,16 @@ def test_the_copy_of_a_service_in_trouble_is_marked_where_the_script_must_change
     marked = [tag for tag, name, _ in tags.attributes if name == "data-now"]
     assert {"body", "section", "article", "span", "td"} == set(marked)
     assert ServiceState.MAJOR in (place / "index.html").read_text()
+
+
+def test_each_piece_of_planned_work_has_its_page_and_a_hostile_name_has_none(place: Path) -> None:
+    view = full()
+    copied(place, view)
+    for work in view.maintenances:
+        html = (place / f"maintenances/{work.id}/index.html").read_text(encoding="utf-8")
+        assert work.title in html
+        assert "This is a copy, written at" in html
+    strange = replace(view.maintenances[0], id="../outside")
+    copied(place, replace(view, maintenances=(strange,)))
+    assert not (place.parent / "outside").exists()
+    assert not list(place.glob("maintenances/*/*"))

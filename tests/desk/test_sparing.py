@@ -10,7 +10,7 @@ import pytest
 
 from desk import attention, holding
 from desk.backing import Backing
-from desk.holding import Held, NotHeld
+from desk.holding import Held, Human, NotHeld
 from desk.incident import Signal
 from tests.desk import town
 from tests.desk.leaves import furnish, post
@@ -66,9 +66,10 @@ def held(stage: Stage) -> list[Held]:
         return holding.waiting(conn)
 
 
-def released(stage: Stage, by: str, count: int) -> Held:
+def released(stage: Stage, by: str, count: int, *, proven: bool = True) -> Held:
     [one] = held(stage)
-    let_go = partial(holding.release, notice=one.notice, by=by, count=count, now_ms=stage.now_ms)
+    human = Human(by, by.casefold() if proven else "")
+    let_go = partial(holding.release, notice=one.notice, human=human, count=count, now_ms=stage.now_ms)
     return stage.store.written(let_go)
 
 
@@ -100,7 +101,7 @@ def test_a_notice_to_many_waits_for_one_human_and_the_team_hears_so(made: Made) 
     assert f"POST /api/v1/notices/{waits.notice}/release with by, and count 150." in call.text
     with pytest.raises(NotHeld, match="goes to 150 people, not to 15"):
         released(stage, "Eve", 15)
-    assert released(stage, "Eve", 150).state == "released"
+    assert released(stage, "Eve", 150, proven=False).state == "released"
     stage.pass_ms(119_000)
     assert customers(stage) == []
     stage.pass_ms(1_000)
@@ -114,6 +115,8 @@ def test_a_notice_to_everyone_takes_two_different_humans(made: Made) -> None:
     assert released(stage, "Eve", 151).state == "held"
     with pytest.raises(NotHeld, match="it takes 2 different people"):
         released(stage, "eve", 151)
+    with pytest.raises(NotHeld, match="it takes 2 people, and a name proves nobody"):
+        released(stage, "Bob", 151, proven=False)
     assert set(released(stage, "Bob", 151).released_by) == {"Eve", "Bob"}
     stage.pass_ms(120_000)
     stage.deliver(500)

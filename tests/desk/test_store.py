@@ -67,6 +67,32 @@ def test_a_mistake_is_its_callers_and_not_its_neighbours(store: Store) -> None:
     assert keys(store) == {"a", "b"}
 
 
+def test_a_mistake_that_is_alone_leaves_nothing_behind(store: Store) -> None:
+    def wrong(conn: Connection) -> None:
+        conn.execute(put("wrong"))
+        raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        store.written(wrong)
+    store.written(lambda conn: conn.execute(put("right")))
+    assert keys(store) == {"right"}
+
+
+def test_what_comes_then_is_called_where_it_was_written_before_the_next_is(store: Store) -> None:
+    heard: list[tuple[str, int]] = []
+
+    def note(name: str) -> None:
+        heard.append((name, threading.get_ident()))
+
+    first = store.write(lambda _: note("first"), lambda _: note("then"))
+    store.written(lambda _: note("next"))
+    first.result(5)
+    names, threads = zip(*heard, strict=True)
+    # In one group both are written, and then it is told.
+    assert names in (("first", "then", "next"), ("first", "next", "then"))
+    assert len(set(threads)) == 1
+
+
 def test_a_request_that_was_given_up_is_not_begun(store: Store) -> None:
     gate = threading.Event()
     store.write(lambda _: gate.wait(5))

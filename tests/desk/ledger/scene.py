@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from desk.ledger.routes import ledger_routes, transparency_routes
 from desk.ledger.window import Window
 from desk.metrics import metrics_routes
 from desk.report_intake import report_routes
+from desk.staff_door import Door
+from tests.desk import staffing
 from tests.desk.serving import Reply
 from tests.desk.stage import Stage
 from tests.desk.test_page import served
@@ -29,12 +32,13 @@ DAY_MS = 86_400_000
 
 
 def counter(stage: Stage) -> Counter:
-    return Counter(stage.store, stage.house, lambda: stage.now_ms, lambda _: None, lambda: True)
+    house = replace(stage.house, staff=staffing.roster())
+    return Counter(stage.store, house, lambda: stage.now_ms, lambda _: None, lambda: True)
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks one desk."""
+    """Asks one desk, as a gateway that knows who reports."""
 
     port: int
 
@@ -43,7 +47,7 @@ class Asking:
     ) -> Reply:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             data = said if isinstance(said, bytes) else b"" if said is None else json.dumps(said).encode()
-            connection.request(method, path, data, {"Content-Type": kind})
+            connection.request(method, path, data, {"Content-Type": kind, **staffing.bearer("ops")})
             reply = connection.getresponse()
             return Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
 
@@ -56,13 +60,9 @@ class Asking:
 @contextmanager
 def asking(stage: Stage) -> Iterator[Asking]:
     one = counter(stage)
-    routes: list[BaseRoute] = [
-        *answer_routes(one),
-        *report_routes(one),
-        *ledger_routes(one),
-        *transparency_routes(one),
-        *metrics_routes(one),
-    ]
+    door = Door(one, time.monotonic)
+    behind = [*report_routes(one), *ledger_routes(one), *metrics_routes(one)]
+    routes: list[BaseRoute] = [*answer_routes(one), *door.over(behind), *transparency_routes(one)]
     with served(routes) as client:
         yield Asking(client.port)
 

@@ -76,7 +76,7 @@ def counted(world: list[slow.Affair]) -> Figures:
 
 
 @given(worlds())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_figures_are_those_of_counting_person_by_person(world: list[slow.Affair]) -> None:
     found = counted(world)
     share, truth = found.proactive_people, found.truth
@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_counting_person_by_person(world: list[slow.Aff
 
 
 @given(worlds())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_experienced_minutes_are_those_of_every_millisecond(world: list[slow.Affair]) -> None:
     found = counted(world).experienced
     assert found.minutes == pytest.approx(slow.minutes(world, 0, WINDOW_MS))
@@ -98,7 +98,7 @@ def test_the_experienced_minutes_are_those_of_every_millisecond(world: list[slow
 
 
 @given(worlds())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_share_stays_within_its_interval_and_every_class_has_its_incidents(
     world: list[slow.Affair],
 ) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from desk.public.routes import program_routes
 from desk.view import Impact, MaintenanceState, MaintenanceView, PageView, ServiceState
-from tests.desk.pages import HOSTILE, MIN_MS, NOW_MS, incident, page, service, silent
+from tests.desk.hostile import EVERYTHING
+from tests.desk.pages import MIN_MS, NOW_MS, incident, page, service, silent
 from tests.desk.test_page import Client, served
 
 HOUR_MS = 60 * MIN_MS
@@ -44,16 +45,16 @@ def full() -> PageView:
     )
 
 
-def hostile() -> PageView:
+def hostile(text: str = EVERYTHING) -> PageView:
     view = full()
     going = view.open_incidents[0]
-    said = tuple(replace(one, text=HOSTILE + "\x00\x0b]]>") for one in going.updates)
+    said = tuple(replace(one, text=text) for one in going.updates)
     return replace(
         view,
-        name=HOSTILE,
-        services=tuple(replace(one, name=HOSTILE) for one in view.services),
-        open_incidents=(replace(going, title=HOSTILE, updates=said),),
-        maintenances=(replace(WORK, title=HOSTILE, text=HOSTILE + "\r\nEND:VCALENDAR\r\n"),),
+        name=text,
+        services=tuple(replace(one, name=text) for one in view.services),
+        open_incidents=(replace(going, title=text, updates=said),),
+        maintenances=(replace(WORK, title=text, text=text),),
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from desk.public.badge import badge_of, drawn, shield
 from desk.view import ServiceState
-from tests.desk.pages import HOSTILE, page, service
+from tests.desk.hostile import EVERYTHING
+from tests.desk.pages import page, service
 from tests.desk.public.scene import full, reading
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -46,7 +47,7 @@ def test_a_service_that_there_is_not_has_no_badge() -> None:
 
 
 def test_a_hostile_label_stays_a_label_and_is_bounded() -> None:
-    view = replace(full(), services=(service(name=HOSTILE * 9),))
+    view = replace(full(), services=(service(name=EVERYTHING),))
     found = badge_of(view, "checkout")
     assert found is not None
     text = drawn(found)

@@ -15,7 +15,8 @@ from desk.main import STUCK_MS
 from desk.public.events import Broadcast, event_routes
 from desk.public.lookout import Lookout
 from desk.view import IncidentState, PageView, ServiceState, honest
-from tests.desk.pages import HOSTILE, MIN_MS
+from tests.desk.hostile import EVERYTHING
+from tests.desk.pages import MIN_MS
 from tests.desk.public.scene import CALLED_OFF, full
 from tests.desk.serving import until
 
@@ -255,7 +256,7 @@ def test_who_takes_nothing_is_let_go_and_holds_up_nobody() -> None:
 def test_hostile_words_stay_within_their_event() -> None:
     view = full()
     broadcast = told(view)
-    going = replace(view.open_incidents[0], title=HOSTILE + "\r\n\r\nevent: heartbeat\ndata: {}\n\n\u2028")
+    going = replace(view.open_incidents[0], title=EVERYTHING)
     broadcast.tell(replace(view, open_incidents=(going,), now_ms=view.now_ms + 1))
     events = broadcast.since(view.now_ms)
     assert events is not None
