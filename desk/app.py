@@ -18,15 +18,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from desk import edition, link_secret, maintenance_book, planning, records, schema, ways
-from desk.answer_page import answer_routes
-from desk.api import alert_taker, staff_api
-from desk.approval_page import approval_routes
-from desk.backing import Backing, in_file, on_server
-from desk.canary_api import canary_routes
-from desk.catalogue import Catalogue
-from desk.catalogue_api import Shelf, catalogue_routes
-from desk.compose import load_words
+from desk import schema
+from desk.approval.approval_page import approval_routes
+from desk.catalogue import edition
+from desk.catalogue.api import Shelf, catalogue_routes
+from desk.catalogue.catalogue import Catalogue
+from desk.catalogue.person import EmailAddress, Sender
+from desk.catalogue.reread import reread, take_up
 from desk.config import (
     COURIERS_MAX,
     Config,
@@ -34,35 +32,43 @@ from desk.config import (
     catalogue_token,
     database_password,
 )
-from desk.counter import Counter
-from desk.deliver import LOOK_S, Badge, Courier, badge, recover, resume
-from desk.entrance import Express, Guarded, Shielded
-from desk.envelope import Stationery
-from desk.episode import Outcome, tick
+from desk.delivery import link_secret
+from desk.delivery.deliver import LOOK_S, Badge, Courier, badge, recover, resume
+from desk.delivery.envelope import Stationery
+from desk.delivery.leave import leave_routes
+from desk.delivery.turns import EVERYTHING, LEASE_MS, Load
+from desk.feedback.answer_page import answer_routes
 from desk.house import House
-from desk.leave import leave_routes
+from desk.incident import records
+from desk.incident.episode import Outcome, tick
+from desk.intake.standing import ALERTS_MAX, Standing
 from desk.ledger.routes import transparency_routes
-from desk.lines import open_lines
 from desk.loop import Loop
-from desk.maintenance_file import read_works
-from desk.page import not_found, public_routes, staff_routes
-from desk.person import EmailAddress, Sender
+from desk.maintenance import book as maintenance_book
+from desk.maintenance.file import read_works
+from desk.notice import planning
+from desk.notice.compose import load_words
+from desk.notice.release_page import release_routes
+from desk.notice.words import spoken
+from desk.page.page import not_found, public_routes, staff_routes
+from desk.page.read import Reader
+from desk.page.snapshot import Snapshot
+from desk.page.view import IncidentView, LetterView, MailboxView, PageView
 from desk.public.events import Broadcast, event_routes
 from desk.public.lookout import Lookout
 from desk.public.routes import program_routes
-from desk.read import Reader
-from desk.release_page import release_routes
-from desk.reread import reread, take_up
-from desk.retention import forget
-from desk.seen_page import seen_routes
-from desk.snapshot import Snapshot
-from desk.staff_door import Door, staff_list
-from desk.staff_file import read_staff
-from desk.standing import ALERTS_MAX, Standing
-from desk.store import Store, upsert
-from desk.turns import EVERYTHING, LEASE_MS, Load
-from desk.view import IncidentView, LetterView, MailboxView, PageView
-from desk.words import spoken
+from desk.staff.api import alert_taker, staff_api
+from desk.staff.counter import Counter
+from desk.staff.door import Door, staff_list
+from desk.staff.entrance import Express, Guarded, Shielded
+from desk.staff.staff_file import read_staff
+from desk.store.backing import Backing, in_file, on_server
+from desk.store.retention import forget
+from desk.store.store import Store, upsert
+from desk.ways import ways
+from desk.ways.canary_api import canary_routes
+from desk.ways.lines import open_lines
+from desk.ways.seen_page import seen_routes
 from model.misfit import Rejected
 from model.plugin import Line
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from desk import verp
-from desk.database import Database
+from desk.catalogue.person import ENGLISH, UTC_ZONE, EmailAddress, Language, MailDomain, Sender, Text, Zone
+from desk.catalogue.service import Percent
+from desk.delivery import verp
 from desk.files import read_bytes, read_secret
-from desk.person import ENGLISH, UTC_ZONE, EmailAddress, Language, MailDomain, Sender, Text, Zone
-from desk.service import Percent
-from desk.voices import MAIL_ALONE, Channels
+from desk.store.database import Database
+from desk.ways.voices import MAIL_ALONE, Channels
 from model.address import Listen, WebAddress
 from model.decode import Raw, decode
 from model.duration import Duration, seconds

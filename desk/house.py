@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from desk.catalogue import Catalogue
+from desk.audience.inquiry import Inquiries
+from desk.catalogue.catalogue import Catalogue
 from desk.config import Config
-from desk.inquiry import Inquiries
-from desk.staff import Staff
-from desk.standing import Standing
+from desk.intake.standing import Standing
+from desk.staff.staff import Staff
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,18 @@ from typing import IO, Final, Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-from desk import link_secret, staff_command
 from desk.app import Desk
-from desk.backing import Unready
-from desk.catalogue import Catalogue
-from desk.catalogue_file import read_catalogue
+from desk.catalogue.catalogue import Catalogue
+from desk.catalogue.file import read_catalogue
+from desk.catalogue.person import Hook
 from desk.clock import monotonic_s, now_ms
 from desk.config import Config, approval_key, read_config
-from desk.maintenance_file import read_works
-from desk.person import Hook
-from desk.staff_file import read_staff
-from desk.store import TooNew
+from desk.delivery import link_secret
+from desk.maintenance.file import read_works
+from desk.staff import command as staff_command
+from desk.staff.staff_file import read_staff
+from desk.store.backing import Unready
+from desk.store.store import TooNew
 from model import grant
 from model.address import Listen
 from model.misfit import Misfit, Rejected
@@ -253,7 +254,7 @@ def _server(app: ASGIApp) -> _Server:
 def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
     """Return what reads requests: with limits of ours where the fast parser is; the other has its own."""
     try:
-        from desk.doorway import Doorway  # noqa: PLC0415  the parser is made for CPython alone
+        from desk.staff.doorway import Doorway  # noqa: PLC0415  the parser is made for CPython alone
     except ImportError:
         return "auto"
     return Doorway

@@ -17,7 +17,7 @@ from agent import own
 from agent.config import AgentConfig
 from agent.sight.bundle import HostBundle
 from agent.sight.senses import COUNT, TOOK, UP
-from desk.catalogue_file import CatalogueFile
+from desk.catalogue.file import CatalogueFile
 from desk.config import Config
 from model.decode import Raw
 from model.duration import Duration

@@ -15,11 +15,11 @@ from agent import commands as command_line
 from agent import config as agent_config
 from agent.checking import lint
 from agent.config import AgentConfig
-from desk.catalogue_file import CatalogueFile, joined
+from desk.catalogue.file import CatalogueFile, joined
 from desk.config import Config
-from desk.maintenance_file import MaintenanceFile
-from desk.staff import StaffFile
-from desk.staff import joined as joined_staff
+from desk.maintenance.file import MaintenanceFile
+from desk.staff.staff import StaffFile
+from desk.staff.staff import joined as joined_staff
 from docs import generate
 from model.decode import decode
 from model.misfit import Rejected

@@ -19,9 +19,9 @@ from pathlib import Path
 from bench import machine
 from bench.delivery.drain import SENDER, Figures, Plan, measure
 from bench.delivery.sink import limit, sink
-from desk.mime import mime
+from desk.delivery.mime import mime
 from tests.desk.cluster import cluster
-from tests.desk.test_mime import MESSAGE
+from tests.desk.delivery.test_mime import MESSAGE
 from tests.e2e.servers import program
 
 PEOPLE = 1_000_000

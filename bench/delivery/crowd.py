@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from desk.catalogue import Catalogue
-from desk.catalogue_file import CatalogueFile, joined
+from desk.catalogue.catalogue import Catalogue
+from desk.catalogue.customer import Customer, Person
+from desk.catalogue.dependency import Ref
+from desk.catalogue.file import CatalogueFile, joined
+from desk.catalogue.person import EmailAddress, Language, Slug, Text, Zone
 from desk.config import Config
-from desk.customer import Customer, Person
-from desk.dependency import Ref
-from desk.incident import Signal
-from desk.intake import key_of
-from desk.person import EmailAddress, Language, Slug, Text, Zone
+from desk.incident.incident import Signal
+from desk.intake.alerts import key_of
 from model.decode import decode
 from model.labels import Labels
 from model.misfit import NOWHERE

@@ -19,18 +19,20 @@ from sqlalchemy import Connection
 
 from bench.delivery import crowd
 from bench.delivery.cpu import tree_cpu_s
-from desk import planning, records, schema
-from desk.backing import Backing, in_file, on_server
+from desk import schema
+from desk.catalogue.person import EmailAddress, Sender
 from desk.channels import mail
 from desk.clock import monotonic_s, now_ms
-from desk.database import Database
-from desk.deliver import Courier, badge
-from desk.envelope import Stationery
-from desk.episode import receive
+from desk.delivery.deliver import Courier, badge
+from desk.delivery.envelope import Stationery
 from desk.house import House
+from desk.incident import records
+from desk.incident.episode import receive
 from desk.loop import Loop
-from desk.person import EmailAddress, Sender
-from desk.store import Store, upsert
+from desk.notice import planning
+from desk.store.backing import Backing, in_file, on_server
+from desk.store.database import Database
+from desk.store.store import Store, upsert
 from model.plugin import Deadline, Line, Message
 
 SECRET = b"s" * 32

@@ -6,8 +6,8 @@ import json
 import random
 
 from bench.recipients.world import World
-from desk.catalogue import Catalogue
-from desk.catalogue_file import LIMITS, CatalogueFile, joined
+from desk.catalogue.catalogue import Catalogue
+from desk.catalogue.file import LIMITS, CatalogueFile, joined
 from model.decode import decode
 
 MOVED = 0.1

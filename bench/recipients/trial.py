@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from bench.recipients import paper
 from bench.recipients.world import Fault, World
-from desk.audience import audience
-from desk.catalogue import Catalogue
-from desk.incident import Signal
+from desk.audience.audience import audience
+from desk.catalogue.catalogue import Catalogue
+from desk.incident.incident import Signal
 from model.labels import Labels
 
 SUBSCRIBED = (0.05, 0.2, 0.6)

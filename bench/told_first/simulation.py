@@ -16,23 +16,26 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bench.told_first.episode import HOLD_MS, KINDS, SERVICES, Episode, Town, episodes, town
-from desk import dispatch, records, reports, schema
-from desk.backing import in_file
-from desk.catalogue_file import CatalogueFile, joined
+from desk import schema
+from desk.catalogue.file import CatalogueFile, joined
+from desk.catalogue.person import EmailAddress, Sender
 from desk.config import Config
-from desk.dispatch import Idle, Pouch
-from desk.envelope import Stationery
-from desk.episode import Outcome, receive, tick
+from desk.delivery import dispatch
+from desk.delivery.dispatch import Idle, Pouch
+from desk.delivery.envelope import Stationery
+from desk.delivery.tries import Answer
+from desk.feedback import reports
+from desk.feedback.reports import Report
 from desk.house import House
-from desk.incident import Signal
-from desk.intake import key_of
+from desk.incident import records
+from desk.incident.episode import Outcome, receive, tick
+from desk.incident.incident import Signal
+from desk.intake.alerts import key_of
 from desk.ledger import reading
 from desk.ledger.figures import Figures, figures
 from desk.ledger.story import Story
-from desk.person import EmailAddress, Sender
-from desk.reports import Report
-from desk.store import Store
-from desk.tries import Answer
+from desk.store.backing import in_file
+from desk.store.store import Store
 from model.decode import decode
 from model.labels import Labels
 from model.outcome import Healing, Remedy

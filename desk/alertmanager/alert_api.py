@@ -12,14 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk import records, schema
-from desk.account import rfc3339
+from desk import schema
 from desk.alertmanager import silence_book
 from desk.alertmanager.ask import filters, receiver, switch
 from desk.alertmanager.silence import muting
-from desk.counter import Counter, answer
-from desk.incident import Signal
-from desk.intake import Refused
+from desk.incident import records
+from desk.incident.account import rfc3339
+from desk.incident.incident import Signal
+from desk.intake.alerts import Refused
+from desk.staff.counter import Counter, answer
 from model.matcher import Matchers
 from model.regex import Regex
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from desk.intake import Refused
+from desk.intake.alerts import Refused
 from model.matcher import Matchers
 from model.misfit import Misfit
 from model.regex import Regex, compiled

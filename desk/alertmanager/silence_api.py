@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk.account import rfc3339
 from desk.alertmanager import silence_book
 from desk.alertmanager.ask import filters
 from desk.alertmanager.silence import Silence, SilenceState, Unsound, in_order, wanted
-from desk.counter import Counter, answer, body
-from desk.intake import Refused, moment_ms
-from desk.person import printable
-from desk.staff import Member
-from desk.staff_door import member_of
+from desk.catalogue.person import printable
+from desk.incident.account import rfc3339
+from desk.intake.alerts import Refused, moment_ms
+from desk.staff.counter import Counter, answer, body
+from desk.staff.door import member_of
+from desk.staff.staff import Member
 from model.matcher import Matcher
 from model.misfit import Misfit
 

@@ -10,11 +10,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from desk import records, schema
+from desk import schema
 from desk.alertmanager import silence as rules
 from desk.alertmanager.silence import Silence
-from desk.incident import Change, Signal
-from desk.store import upsert
+from desk.incident import records
+from desk.incident.incident import Change, Signal
+from desk.store.store import upsert
 from model.matcher import Matcher
 
 SILENCES_MAX: Final = 10_000

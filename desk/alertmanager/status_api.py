@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk.account import rfc3339
 from desk.alertmanager.alert_api import GROUPED_BY, RECEIVER
-from desk.counter import Counter, answer
+from desk.incident.account import rfc3339
+from desk.staff.counter import Counter, answer
 
 # Grafana and amtool read this as a configuration of Alertmanager, and Grafana fails where it has no route.
 ROUTING: Final = f"""\

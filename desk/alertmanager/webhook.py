@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk.account import rfc3339
-from desk.counter import Counter, answer, body
-from desk.episode import receive
-from desk.intake import Refused, Taken, moment_ms, read_alerts, said
+from desk.incident.account import rfc3339
+from desk.incident.episode import receive
+from desk.intake.alerts import Refused, Taken, moment_ms, read_alerts, said
+from desk.staff.counter import Counter, answer, body
 
 SILENT_MAX_MS: Final = 5 * 3_600_000
 VERSION: Final = "4"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from desk.person import printable
+from desk.catalogue.person import printable
 from model.plugin import Channel, Deadline, Line, Message, Undelivered
 
 BODY_CHARACTERS_MAX: Final = 3_000

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from desk.mime import mime
-from desk.person import Sender, printable
+from desk.catalogue.person import Sender, printable
+from desk.delivery.mime import mime
 from model.duration import Duration, seconds
 from model.plugin import Channel, Deadline, DeadlinePassed, Line, Message, Undelivered
 

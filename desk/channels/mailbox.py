@@ -10,8 +10,8 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Final
 
-from desk.mime import mime
-from desk.person import Sender
+from desk.catalogue.person import Sender
+from desk.delivery.mime import mime
 from model.plugin import Channel, Deadline, Line, Message, Undelivered
 
 LETTERS_SHOWN_MAX: Final = 200

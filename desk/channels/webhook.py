@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
-from desk.person import printable
+from desk.catalogue.person import printable
 from model.duration import Duration, seconds
 from model.plugin import Channel, Deadline, DeadlinePassed, Event, Line, Message, Undelivered
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
-from desk.bulk import once, put
-from desk.incident import Incident, Signal
+from desk.incident.incident import Incident, Signal
 from desk.ledger.story import Answer
-from desk.store import upsert
+from desk.store.bulk import once, put
+from desk.store.store import upsert
 from model.outcome import Healing, Outcome
 
 KEPT_MS: Final = 730 * 86_400_000

@@ -9,7 +9,7 @@ from typing import Final
 
 from desk.ledger.share import Share
 from desk.ledger.story import Story
-from desk.view import Impact
+from desk.state import Impact
 
 MINUTE_MS: Final = 60_000
 WEIGHTS: Final = {Impact.MAJOR: 1.0, Impact.PARTIAL: 1.0, Impact.DEGRADED: 0.3}

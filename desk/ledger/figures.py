@@ -12,7 +12,7 @@ from typing import Final
 from desk.ledger.experienced import Crowd, Experienced, experienced
 from desk.ledger.share import Share, Spread, spread
 from desk.ledger.story import Healed, Story, Told
-from desk.view import Impact
+from desk.state import Impact
 
 TARGET_MS: Final = 180_000  # nine of ten people are told so soon after the onset
 EXPERIENCED_MS: Final = 60_000  # what is over sooner counts as noticed by nobody

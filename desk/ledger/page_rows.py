@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from desk import page_words
 from desk.ledger.experienced import Experienced
 from desk.ledger.figures import Figures
 from desk.ledger.share import FEW, Share, Spread
 from desk.ledger.story import Healed, Told
+from desk.page import page_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from desk import schema
-from desk.audience import Why
+from desk.audience.audience import Why
 from desk.ledger.experienced import Crowd
 from desk.ledger.family import IDS_PER_QUERY, Family, batches, family, roots
 from desk.ledger.story import Answer, Level, Promise, Repair, Story, Voice, Word
-from desk.view import Impact, IncidentState
+from desk.state import Impact, IncidentState
 
 STORIES_MAX: Final = 5_000
 _L, _I, _A, _O, _P = schema.ledger, schema.incident, schema.audience, schema.opt_out, schema.person

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk import page
-from desk.account import rfc3339
-from desk.counter import Counter, answer
-from desk.intake import Refused
+from desk.incident.account import rfc3339
+from desk.intake.alerts import Refused
 from desk.ledger import page_rows, said
 from desk.ledger.window import DAY_MS, Window
+from desk.page import page
+from desk.staff.counter import Counter, answer
 
 PUBLIC_DAYS: Final = 90
 PUBLIC_FOR_MS: Final = 60_000  # anybody may ask, so nobody makes us count more often

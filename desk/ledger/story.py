@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from desk.view import Impact
+from desk.state import Impact
 
 
 class Told(StrEnum):

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from desk.intake import Refused
+from desk.intake.alerts import Refused
 from desk.ledger import reading
 from desk.ledger.figures import Figures, figures
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
-from desk.view import PageView, ServiceState, worst
+from desk.page.view import PageView
+from desk.state import ServiceState, worst
 
 SVG: Final = "image/svg+xml; charset=utf-8"
 LABEL_CHARACTERS_MAX: Final = 60

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from desk.view import MaintenanceState, MaintenanceView, PageView
+from desk.page.view import MaintenanceView, PageView
+from desk.state import MaintenanceState
 
 ICS: Final = "text/calendar; charset=utf-8"
 LINE_BYTES_MAX: Final = 75

@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from desk.page.view import PageView
 from desk.public import statuspage
 from desk.public.statuspage import moment
-from desk.view import PageView
 
 LISTENERS_MAX: Final = 200
 EVENTS_MAX: Final = 1_000

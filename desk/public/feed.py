@@ -14,8 +14,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as Tree
 
+from desk.page.view import IncidentView, MaintenanceView, PageView
 from desk.public.statuspage import IMPACT, changed_ms, identity, moment
-from desk.view import IncidentView, MaintenanceState, MaintenanceView, PageView
+from desk.state import MaintenanceState
 
 ENTRIES_MAX: Final = 50
 ATOM: Final = "application/atom+xml; charset=utf-8"

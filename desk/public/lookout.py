@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from desk.page.view import PageView, honest
 from desk.public.events import Broadcast
-from desk.view import PageView, honest
 
 REST_S: Final = 60.0
 PAUSE_S: Final = 1.0

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from desk.page.view import IncidentView, PageView, honest
 from desk.public import badge, calendar, feed, statuspage
-from desk.view import IncidentView, MaintenanceState, PageView, honest
+from desk.state import MaintenanceState
 
 JSON: Final = "application/json; charset=utf-8"
 OPEN: Final = {

@@ -11,17 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from desk.view import (
-    Impact,
-    IncidentState,
-    IncidentView,
-    MaintenanceState,
-    MaintenanceView,
-    PageView,
-    ServiceState,
-    ServiceView,
-    UpdateView,
-)
+from desk.page.view import IncidentView, MaintenanceView, PageView, ServiceView, UpdateView
+from desk.state import Impact, IncidentState, MaintenanceState, ServiceState
 
 INCIDENTS_MAX: Final = 50
 

@@ -9,8 +9,8 @@ import pytest
 from bench.delivery.__main__ import plans, row
 from bench.delivery.drain import Plan, measure
 from bench.delivery.sink import limit, sink
-from desk.mime import mime
-from tests.desk.test_mime import MESSAGE, SENDER
+from desk.delivery.mime import mime
+from tests.desk.delivery.test_mime import MESSAGE, SENDER
 
 
 def test_everybody_is_told_and_each_step_takes_its_time(tmp_path: Path) -> None:

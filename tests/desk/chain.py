@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from desk.incident import Signal
+from desk.incident.incident import Signal
 from tests.desk import town
 
 CHAIN: Final = """\

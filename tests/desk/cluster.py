@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from desk.backing import Backing, on_server
-from desk.database import Database
+from desk.store.backing import Backing, on_server
+from desk.store.database import Database
 from tests.account import account
 from tests.desk.serving import until
 

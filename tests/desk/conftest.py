@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.backing import Backing, in_file
+from desk.store.backing import Backing, in_file
 from tests.desk.cluster import Cluster, cluster
 from tests.desk.stage import Stage, stage_on
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from desk import leaflet
-from desk.leaflet import Folded
+from desk.notice import leaflet
+from desk.notice.leaflet import Folded
 from model.plugin import Message
 from tests.desk import town
 from tests.desk.stage import Stage

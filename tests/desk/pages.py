@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from desk.view import (
+from desk.page.view import (
     DAY_MS,
-    Impact,
-    IncidentState,
     IncidentView,
     LetterView,
     MailboxView,
     PageView,
-    ServiceState,
     ServiceView,
     Stretch,
     UpdateView,
     days_of,
 )
+from desk.state import Impact, IncidentState, ServiceState
 
 NOW_MS = 1_785_162_662_000  # 27 Jul 2026, 14:31:02 UTC
 MIN_MS = 60_000

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Scope
 
-from desk.api import alert_taker
-from desk.counter import Counter
-from desk.episode import Outcome
+from desk.incident.episode import Outcome
+from desk.staff.api import alert_taker
+from desk.staff.counter import Counter
 from tests.desk.stage import Stage
 
 Tree = dict[str, object]

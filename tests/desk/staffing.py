@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from desk.staff import Staff, StaffFile, joined, written
+from desk.staff.staff import Staff, StaffFile, joined, written
 from model.decode import decode
 
 _MEMBERS: Final = {

@@ -11,19 +11,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from desk import dispatch, planning, records, tries
-from desk.account import accounts
-from desk.backing import Backing, in_file
-from desk.compose import Letter
-from desk.dispatch import Idle, Pouch, Task, Wanted
-from desk.envelope import Stationery
-from desk.episode import receive, tick
+from desk.catalogue.person import EmailAddress, Sender
+from desk.delivery import dispatch, tries
+from desk.delivery.dispatch import Idle, Pouch, Task, Wanted
+from desk.delivery.envelope import Stationery
+from desk.delivery.tries import Answer
+from desk.delivery.unsubscribe import opt_out
 from desk.house import House
-from desk.incident import Signal
-from desk.person import EmailAddress, Sender
-from desk.store import Store
-from desk.tries import Answer
-from desk.unsubscribe import opt_out
+from desk.incident import records
+from desk.incident.account import accounts
+from desk.incident.episode import receive, tick
+from desk.incident.incident import Signal
+from desk.notice import planning
+from desk.notice.compose import Letter
+from desk.store.backing import Backing, in_file
+from desk.store.store import Store
 from model.plugin import Message, Undelivered
 from tests.desk import town
 from tests.desk.town import NOW_MS

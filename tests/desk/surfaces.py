@@ -15,10 +15,10 @@ from xml.etree import ElementTree as Tree
 import feedparser
 from icalendar import Calendar
 
+from desk.page.snapshot import MANIFEST
 from desk.public.routes import FORMS
-from desk.snapshot import MANIFEST
+from tests.desk.page.test_page import parsed
 from tests.desk.serving import Reply, Serving
-from tests.desk.test_page import parsed
 
 PAGES: Final = ("/", "/?renew=on", "/history", "/embed")
 FILES: Final = ("/history.atom", "/history.rss", "/maintenance.ics")

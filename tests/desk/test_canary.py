@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from desk.backing import Backing
-from desk.incident import Signal
-from desk.view import DAY_MS
+from desk.incident.incident import Signal
+from desk.page.view import DAY_MS
+from desk.store.backing import Backing
 from model.outcome import Healing, Outcome, Remedy
 from tests.desk import town
 from tests.desk.leaves import post

@@ -11,15 +11,15 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from desk.backing import Backing
-from desk.intake import read_alerts, without_nul
+from desk.intake.alerts import read_alerts, without_nul
+from desk.store.backing import Backing
 from tests.desk import town
 from tests.desk.hostile import EVERYTHING, HOSTILE, seen
+from tests.desk.page.test_page import parsed
 from tests.desk.post import Post, post_office
 from tests.desk.serving import Serving, alert, stamp, until
 from tests.desk.stage import stage_on
 from tests.desk.surfaces import copied, every
-from tests.desk.test_page import parsed
 
 JSON = {"Content-Type": "application/json"}
 NAMED = json.dumps(seen(EVERYTHING)[:180])

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from desk.catalogue import Catalogue
-from desk.catalogue_file import CatalogueFile, joined
+from desk.catalogue.catalogue import Catalogue
+from desk.catalogue.file import CatalogueFile, joined
 from desk.config import Config
-from desk.incident import Signal
-from desk.intake import key_of
+from desk.incident.incident import Signal
+from desk.intake.alerts import key_of
 from model.decode import decode
 from model.labels import Labels
 from model.outcome import Healing, Outcome, Remedy

@@ -21,7 +21,7 @@ from agent.cli import EX_CHANGES, EX_FAILED, EX_OK, main
 from agent.command import init as init_command
 from agent.config import load
 from agent.discovery.trees import Trees
-from desk.catalogue_file import read_catalogue
+from desk.catalogue.file import read_catalogue
 from desk.config import read_config
 from tests.agent.discovery.scene import seen
 from tests.agent.discovery.servers import BIN, nginx, postgres, redis

@@ -10,7 +10,7 @@ from desk.channels import CHANNELS, chat
 from desk.channels.chat import NoService, Options
 from model.plugin import Deadline, DeadlinePassed, Undelivered
 from tests.desk.channels.receiver import Receiver, receiver
-from tests.desk.test_mime import MESSAGE
+from tests.desk.delivery.test_mime import MESSAGE
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from desk.channels import CHANNELS, mail
 from desk.channels.mail import Options
 from model.plugin import Deadline, Line, Message, Undelivered
+from tests.desk.delivery.test_mime import MESSAGE, SENDER
 from tests.desk.post import Post, post_office
-from tests.desk.test_mime import MESSAGE, SENDER
 
 
 def soon() -> Deadline:

@@ -11,7 +11,7 @@ import pytest
 from desk.channels import CHANNELS, mailbox
 from desk.channels.mailbox import Options, letter, letters
 from model.plugin import Deadline, DeadlinePassed, Undelivered
-from tests.desk.test_mime import MESSAGE, SENDER
+from tests.desk.delivery.test_mime import MESSAGE, SENDER
 
 
 def soon() -> Deadline:

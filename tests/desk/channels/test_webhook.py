@@ -17,7 +17,7 @@ from desk.channels.webhook import BODY_BYTES_MAX, Forbidden, Options, secret_of,
 from model.duration import seconds
 from model.plugin import Deadline, Line, Undelivered
 from tests.desk.channels.receiver import Receiver, receiver
-from tests.desk.test_mime import MESSAGE
+from tests.desk.delivery.test_mime import MESSAGE
 
 SECRET = b"s" * 32
 PUBLIC = "93.184.216.34"

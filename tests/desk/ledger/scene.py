@@ -14,18 +14,18 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
 from desk import schema
-from desk.answer_page import answer_routes
-from desk.counter import Counter
+from desk.feedback.answer_page import answer_routes
+from desk.feedback.report_intake import report_routes
 from desk.ledger.figures import Figures
 from desk.ledger.routes import ledger_routes, transparency_routes
 from desk.ledger.window import Window
-from desk.metrics import metrics_routes
-from desk.report_intake import report_routes
-from desk.staff_door import Door
+from desk.staff.counter import Counter
+from desk.staff.door import Door
+from desk.staff.metrics import metrics_routes
 from tests.desk import staffing
+from tests.desk.page.test_page import served
 from tests.desk.serving import Reply
 from tests.desk.stage import Stage
-from tests.desk.test_page import served
 from tests.desk.town import NOW_MS
 
 DAY_MS = 86_400_000

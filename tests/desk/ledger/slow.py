@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from desk.ledger.experienced import WEIGHTS, Crowd
 from desk.ledger.story import Answer, Level, Promise, Story, Voice, Word
-from desk.view import Impact
+from desk.state import Impact
 
 
 @dataclass(slots=True)

@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from desk import schema
-from desk.backing import Backing
-from desk.episode import receive
-from desk.incident import Signal
+from desk.incident.episode import receive
+from desk.incident.incident import Signal
 from desk.ledger import book
 from desk.ledger.share import Share
 from desk.ledger.story import Healed, Told
-from desk.store import Store
-from desk.view import Impact
+from desk.state import Impact
+from desk.store.backing import Backing
+from desk.store.store import Store
 from tests.desk.ledger.scene import counted, events, rows
 from tests.desk.stage import Stage
-from tests.desk.test_migrations import backing, stepped
+from tests.desk.store.test_migrations import backing, stepped
 from tests.desk.town import ACTING, ADA, BEN, CLEO, FAILED, FIXED, NOW_MS, ended, signal
 
 __all__ = ["backing"]

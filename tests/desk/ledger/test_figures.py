@@ -23,7 +23,7 @@ from desk.ledger.figures import (
 )
 from desk.ledger.share import Share, Spread, spread
 from desk.ledger.story import Answer, Healed, Level, Promise, Repair, Story, Told, Voice, Word
-from desk.view import Impact
+from desk.state import Impact
 from tests.desk.ledger import slow
 
 WINDOW_MS = 400

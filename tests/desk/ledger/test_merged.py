@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from desk import amend
+from desk.incident import amend
+from desk.incident.order import Signed
 from desk.ledger import reading
 from desk.ledger.family import family, roots
 from desk.ledger.story import Story
-from desk.order import Signed
-from desk.view import Impact
+from desk.state import Impact
 from tests.desk import town
 from tests.desk.leaves import furnish
 from tests.desk.ledger.scene import asking, counted

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from desk.page.view import MaintenanceView, PageView
 from desk.public.routes import program_routes
-from desk.view import Impact, MaintenanceState, MaintenanceView, PageView, ServiceState
+from desk.state import Impact, MaintenanceState, ServiceState
 from tests.desk.hostile import EVERYTHING
+from tests.desk.page.test_page import Client, served
 from tests.desk.pages import MIN_MS, NOW_MS, incident, page, service, silent
-from tests.desk.test_page import Client, served
 
 HOUR_MS = 60 * MIN_MS
 WORK = MaintenanceView(

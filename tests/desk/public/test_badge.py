@@ -7,7 +7,7 @@ from xml.etree import ElementTree as Tree
 import pytest
 
 from desk.public.badge import badge_of, drawn, shield
-from desk.view import ServiceState
+from desk.state import ServiceState
 from tests.desk.hostile import EVERYTHING
 from tests.desk.pages import page, service
 from tests.desk.public.scene import full, reading

@@ -12,9 +12,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from desk.main import STUCK_MS
+from desk.page.view import PageView, honest
 from desk.public.events import Broadcast, event_routes
 from desk.public.lookout import Lookout
-from desk.view import IncidentState, PageView, ServiceState, honest
+from desk.state import IncidentState, ServiceState
 from tests.desk.hostile import EVERYTHING
 from tests.desk.pages import MIN_MS
 from tests.desk.public.scene import CALLED_OFF, full

@@ -6,7 +6,7 @@ from typing import Any
 import feedparser
 import pytest
 
-from desk.view import PageView
+from desk.page.view import PageView
 from tests.desk.pages import MIN_MS, NOW_MS
 from tests.desk.public.scene import full, hostile, reading
 

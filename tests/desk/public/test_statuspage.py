@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from desk.public import statuspage
-from desk.view import IncidentState, MaintenanceState, ServiceState
+from desk.state import IncidentState, MaintenanceState, ServiceState
 from tests.desk.pages import MIN_MS, NOW_MS, page, service
 from tests.desk.public.scene import UNDER_WAY, WORK, full, hostile, reading
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from desk.page.snapshot import Snapshot
+from desk.page.view import CONFIRMED_FOR_MS, honest
 from desk.public.routes import FORMS, program_routes
-from desk.snapshot import Snapshot
-from desk.view import CONFIRMED_FOR_MS, ServiceState, honest
+from desk.state import ServiceState
 from tests.desk import town
+from tests.desk.page.test_page import desk_with, parsed, served
 from tests.desk.pages import page, service
 from tests.desk.public.scene import UNDER_WAY
 from tests.desk.serving import Serving, alert, stamp, until
 from tests.desk.surfaces import Surface, copied, every, told
-from tests.desk.test_page import desk_with, parsed, served
 
 CATALOGUE = """\
 services:

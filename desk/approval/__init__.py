@@ -1,0 +1,1 @@
+"""What playbooks ask leave for: approvals by people, and leases of hosts."""

@@ -1,0 +1,1 @@
+"""What people tell us: answers to a notice, and reports of their own."""

@@ -1,0 +1,1 @@
+"""What comes in: alerts as they are posted, taken together, and agents of whom nothing is heard."""

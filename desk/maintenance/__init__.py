@@ -1,0 +1,1 @@
+"""Planned work: planned, announced, moved, carried out, called off, and told of."""

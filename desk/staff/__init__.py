@@ -1,0 +1,1 @@
+"""What programs and staff ask over HTTP, and what a Prometheus reads."""
