@@ -28,7 +28,7 @@ ASKS_PER_HOUR_MAX: Final = 120
 REFUSALS_PER_HOUR_MAX: Final = 500
 GRANTS_TOLD_MAX: Final = 100
 
-_log: Final = logging.getLogger("desk.approval.approval.approvals")
+_log: Final = logging.getLogger("desk.approvals")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from desk.staff.counter import Counter, body
 
 FORM_BYTES_MAX: Final = 1024
 
-_log: Final = logging.getLogger("desk.notice.releases")
+_log: Final = logging.getLogger("desk.releases")
 _RELEASE: Final = re.compile(rb"count=([0-9]{1,9})&word=release")
 _CANCEL: Final = b"word=cancel"
 _HEADLINES: Final = {

@@ -33,7 +33,7 @@ from desk.store.store import upsert
 
 USE_NOTED_S: Final = 60.0
 
-_log: Final = logging.getLogger("desk.staff.staff.staff")
+_log: Final = logging.getLogger("desk.staff")
 _MEMBER: Final = "beforehand.member"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_TOKEN: Final = "send a token as Authorization: Bearer TOKEN"  # noqa: S105  # a sentence
