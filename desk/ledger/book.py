@@ -145,15 +145,15 @@ def accepted(conn: Connection, incident: int, notice: int, people: Iterable[tupl
     put(conn, schema.ledger, told, once)
 
 
-def delivered(conn: Connection, incident: int, person: int, at_ms: int, now_ms: int) -> None:
-    """Write down that a channel says when a notice reached somebody."""
-    _write(conn, incident, [Entry("delivered", at_ms, person=person)], now_ms)
+def delivered(conn: Connection, incident: int, notice: int, people: Iterable[tuple[int, int]]) -> None:
+    """Write down whom a first notice reached, by a channel whose answer comes from the reader's own side."""
+    entries = [Entry("delivered", at_ms, notice=notice, person=person) for person, at_ms in people]
+    _write(conn, incident, entries, max((one.at_ms for one in entries), default=0))
 
 
-def read(conn: Connection, incident: int, person: int, at_ms: int, now_ms: int, *, consent: bool) -> None:
-    """Write down that somebody read a notice, if they agreed to that being kept; else keep nothing."""
-    if consent:
-        _write(conn, incident, [Entry("read", at_ms, person=person)], now_ms)
+def read(conn: Connection, incident: int, person: int, now_ms: int) -> None:
+    """Write down that somebody said that they know of an incident; nobody is watched reading."""
+    _write(conn, incident, [Entry("read", now_ms, person=person)], now_ms)
 
 
 def reported(conn: Connection, incident: int, report: Heard, now_ms: int) -> None:

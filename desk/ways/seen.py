@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
+from desk.ledger import book
 from desk.store.bulk import once, put
 
 _TOKEN: Final = re.compile(r"([0-9a-f]{12})-(\d{1,9})-([0-9a-f]{32})")
@@ -80,7 +81,11 @@ def acknowledge(conn: Connection, secret: bytes, text: str, now_ms: int) -> Read
 
 def note(conn: Connection, incident: int, person: int, now_ms: int) -> None:
     """Write down that somebody knows of an incident, and take back the ways that wait for them."""
-    put(conn, schema.seen, [{"incident": incident, "person": person, "at_ms": now_ms}], once)
+    table = schema.seen
+    known = sa.exists().where(table.c.incident == incident, table.c.person == person)
+    if not conn.execute(sa.select(known)).scalar():
+        put(conn, table, [{"incident": incident, "person": person, "at_ms": now_ms}], once)
+        book.read(conn, incident, person, now_ms)
     n, log, retry = schema.notice, schema.delivery_log, schema.delivery_retry
     firsts = sa.select(n.c.id).where(n.c.incident == incident, n.c.kind.in_(("first", "escalation")))
     waiting = (log.c.notice.in_(firsts), log.c.person == person, log.c.state == "retrying", log.c.tries == 0)

@@ -159,17 +159,6 @@ def test_somebody_who_is_told_twice_is_told_once(stage: Stage) -> None:
     assert [one for one in events(stage, "accepted") if one[0] == person] == [(person, 0)]
 
 
-def test_that_somebody_read_a_notice_is_kept_with_consent_alone(stage: Stage) -> None:
-    stage.hear(signal())
-    with stage.store.reading() as conn:
-        incident = conn.execute(sa.select(schema.incident.c.id)).scalar_one()
-    read = partial(book.read, incident=incident, person=1, at_ms=NOW_MS, now_ms=NOW_MS)
-    stage.store.written(partial(read, consent=False))
-    assert events(stage, "read") == []
-    stage.store.written(partial(read, consent=True))
-    assert events(stage, "read") == [(1, 0)]
-
-
 def refused(store: Store, statement: sa.Update | sa.Delete | sa.TextClause, why: str) -> None:
     def write(conn: Connection) -> None:
         conn.execute(statement)

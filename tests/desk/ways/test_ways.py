@@ -23,6 +23,7 @@ from desk.ways import seen, ways
 from desk.ways.ways import Way, sound
 from model.plugin import Message, Undelivered
 from tests.desk import town
+from tests.desk.ledger.scene import events
 from tests.desk.stage import Stage, stage_on
 from tests.desk.town import ACTING, ADA, BEN, CLEO, FIXED, ON_CALL, SECRET
 
@@ -106,7 +107,9 @@ def test_each_person_is_told_once_in_the_ledger_whatever_the_ways(stage: Stage) 
     with stage.store.reading() as conn:
         query = sa.text("select person, count(*) from ledger where event = 'accepted' group by person")
         counts = {row[0]: row[1] for row in conn.execute(query)}
+        reached = conn.execute(sa.text("select person from ledger where event = 'delivered'")).scalars().all()
     assert counts == {stage.house.people[one]: 1 for one in (ADA, BEN, CLEO)}
+    assert set(reached) == {stage.house.people[one] for one in (ADA, BEN)}, "a hook answers for its reader"
 
 
 def test_who_has_seen_it_is_told_by_no_other_way(stage: Stage) -> None:
@@ -122,6 +125,8 @@ def test_who_has_seen_it_is_told_by_no_other_way(stage: Stage) -> None:
     )
     assert found is not None
     assert found.seen_ms
+    stage.store.written(partial(seen.acknowledge, secret=SECRET, text=name, now_ms=stage.now_ms + 2_000))
+    assert [person for person, _ in events(stage, "read")] == [stage.house.people[ADA]]
     stage.pass_ms(6 * MINUTE_MS)
     assert ("webhook", HOOK) not in told(stage)
 
