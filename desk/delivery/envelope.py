@@ -11,12 +11,10 @@ from typing import Final
 import msgspec
 
 from desk.catalogue.person import EmailAddress, Sender
-from desk.delivery import verp
+from desk.delivery import own_link, verp
 from desk.delivery.unsubscribe import token
-from desk.feedback import answers
 from desk.notice.compose import NO_MARK, STOP_MARK, YES_MARK, Letter
 from desk.notice.words import say
-from desk.ways import seen
 from desk.ways.voices import Canaries
 from model.address import WebAddress
 from model.plugin import Event, Message
@@ -106,7 +104,8 @@ def _return_path(stationery: Stationery, person: int, channel: str) -> str:
 
 def _with_seen(stationery: Stationery, errand: Errand, message: Message) -> Message:
     """Return a message with the link by which its reader says that no other way is needed."""
-    link = f"{stationery.url}/seen/{seen.token(stationery.secret, errand.ref, errand.person)}"
+    name = own_link.token(stationery.secret, "seen", errand.ref, errand.person)
+    link = f"{stationery.url}/seen/{name}"
     word = say(errand.language, "seen_link")
     head, end, tail = message.html.rpartition("</div>")
     shown = f'<p style="margin:12px 0 0"><a href="{link}">{word}</a></p>\n'
@@ -116,7 +115,7 @@ def _with_seen(stationery: Stationery, errand: Errand, message: Message) -> Mess
 
 def _answer_links(stationery: Stationery, errand: Errand) -> dict[str, str]:
     """Return the links by which a person says whether an incident touches them, each by its mark."""
-    name = answers.token(stationery.secret, errand.ref, errand.person)
+    name = own_link.token(stationery.secret, "answer", errand.ref, errand.person)
     affected, not_affected = (f"{stationery.url}/{word}/{name}" for word in ("affected", "not-affected"))
     return {YES_MARK: affected, NO_MARK: not_affected}
 

@@ -5,8 +5,6 @@ An answer may be changed once, because people press the wrong button; each stand
 
 from __future__ import annotations
 
-import hmac
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,32 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
+from desk.delivery.own_link import read_token
 from desk.ledger import book
 from desk.ledger.story import Answer
 from desk.ways import seen
 
 ANSWERS_MAX: Final = 2
 OPEN_MS: Final = 14 * 86_400_000  # answers to what ended longer ago change no figure any more
-
-_TOKEN: Final = re.compile(r"([0-9a-f]{12})-(\d{1,9})-([0-9a-f]{32})")
-
-
-def token(secret: bytes, ref: str, person: int) -> str:
-    """Return the token of an incident and a person; it names nobody, and 128 bits of HMAC guard it."""
-    return f"{ref}-{person}-{_mark(secret, ref, person)}"
-
-
-def read_token(secret: bytes, text: str) -> tuple[str, int] | None:
-    """Return the incident and the person of a genuine token, else None."""
-    shape = _TOKEN.fullmatch(text)
-    if shape is None:
-        return None
-    ref, person = shape[1], int(shape[2])
-    return (ref, person) if hmac.compare_digest(shape[3], _mark(secret, ref, person)) else None
-
-
-def _mark(secret: bytes, ref: str, person: int) -> str:
-    return hmac.digest(secret, f"answer {ref} {person}".encode(), "sha256").hex()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +41,7 @@ class Asked:
 
 def asked(conn: Connection, secret: bytes, text: str, now_ms: int) -> Asked | None:
     """Return whom a token asks about what; None where it is not genuine or they were never told."""
-    named = read_token(secret, text)
+    named = read_token(secret, "answer", text)
     if named is None:
         return None
     i, a, p = schema.incident, schema.audience, schema.person

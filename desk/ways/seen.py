@@ -6,8 +6,6 @@ picture that tells of it.
 
 from __future__ import annotations
 
-import hmac
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,29 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
+from desk.delivery.own_link import read_token
 from desk.ledger import book
 from desk.store.bulk import once, put
 
-_TOKEN: Final = re.compile(r"([0-9a-f]{12})-(\d{1,9})-([0-9a-f]{32})")
 _WAITS: Final = "seen elsewhere"
-
-
-def token(secret: bytes, ref: str, person: int) -> str:
-    """Return the token of an incident and a person; it names nobody, and 128 bits of HMAC guard it."""
-    return f"{ref}-{person}-{_mark(secret, ref, person)}"
-
-
-def read_token(secret: bytes, text: str) -> tuple[str, int] | None:
-    """Return the incident and the person of a genuine token, else None."""
-    shape = _TOKEN.fullmatch(text)
-    if shape is None:
-        return None
-    ref, person = shape[1], int(shape[2])
-    return (ref, person) if hmac.compare_digest(shape[3], _mark(secret, ref, person)) else None
-
-
-def _mark(secret: bytes, ref: str, person: int) -> str:
-    return hmac.digest(secret, f"seen {ref} {person}".encode(), "sha256").hex()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +34,7 @@ class Reader:
 
 def reader(conn: Connection, secret: bytes, text: str) -> Reader | None:
     """Return whom a token speaks for; None where it is not genuine or they were never meant."""
-    named = read_token(secret, text)
+    named = read_token(secret, "seen", text)
     if named is None:
         return None
     i, a, p, table = schema.incident, schema.audience, schema.person, schema.seen

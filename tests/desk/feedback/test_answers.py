@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from desk.delivery.own_link import read_token, token
 from desk.feedback import answers
-from desk.feedback.answers import read_token, token
 from desk.ledger.share import Share
 from desk.notice.compose import NO_MARK, YES_MARK
 from tests.desk.ledger.scene import asking, counted, events
@@ -121,11 +121,11 @@ def test_what_was_never_given_out_is_not_found(stage: Stage, way: str) -> None:
     stage.deliver()
     ref, secret = stage.incident()["id"], stage.house.secret
     ben, dan = (stage.house.people[one] for one in (BEN, DAN))
-    real = token(secret, ref, ben)
+    real = token(secret, "answer", ref, ben)
     wrong = [
-        token(b"x" * 32, ref, ben),
-        token(secret, "0" * 12, ben),
-        token(secret, ref, dan),  # he was never told
+        token(b"x" * 32, "answer", ref, ben),
+        token(secret, "answer", "0" * 12, ben),
+        token(secret, "answer", ref, dan),  # he was never told
         real[:-1],
         real.replace(f"-{ben}-", f"-{dan}-"),
         "..%2f..%2fetc",
@@ -138,10 +138,11 @@ def test_what_was_never_given_out_is_not_found(stage: Stage, way: str) -> None:
     assert events(stage, "answered") == []
 
 
-def test_a_token_is_good_for_one_incident_and_one_person() -> None:
-    one = token(SECRET, "0123456789ab", 7)
-    assert read_token(SECRET, one) == ("0123456789ab", 7)
-    assert read_token(SECRET, one.replace("-7-", "-8-")) is None
-    assert read_token(SECRET, one.replace("0123456789ab", "0123456789ac")) is None
-    assert read_token(b"other" * 8, one) is None
-    assert read_token(SECRET, "") is None
+def test_a_token_is_good_for_one_incident_one_person_and_one_purpose() -> None:
+    one = token(SECRET, "answer", "0123456789ab", 7)
+    assert read_token(SECRET, "answer", one) == ("0123456789ab", 7)
+    assert read_token(SECRET, "answer", one.replace("-7-", "-8-")) is None
+    assert read_token(SECRET, "answer", one.replace("0123456789ab", "0123456789ac")) is None
+    assert read_token(b"other" * 8, "answer", one) is None
+    assert read_token(SECRET, "answer", "") is None
+    assert read_token(SECRET, "seen", one) is None
