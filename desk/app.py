@@ -20,11 +20,12 @@ from starlette.types import ASGIApp
 
 from desk import schema
 from desk.approval.approval_page import approval_routes
+from desk.audience.inquiry import Inquiries
 from desk.catalogue import edition
 from desk.catalogue.api import Shelf, catalogue_routes
 from desk.catalogue.catalogue import Catalogue
 from desk.catalogue.person import EmailAddress, Sender
-from desk.catalogue.reread import reread, take_up
+from desk.catalogue.reread import reread, settle_works, take_up
 from desk.config import (
     COURIERS_MAX,
     Config,
@@ -57,11 +58,12 @@ from desk.page.view import IncidentView, LetterView, MailboxView, PageView
 from desk.public.events import Broadcast, event_routes
 from desk.public.lookout import Lookout
 from desk.public.routes import program_routes
-from desk.staff.api import alert_taker, staff_api
+from desk.staff.api import staff_api
 from desk.staff.counter import Counter
 from desk.staff.door import Door, staff_list
-from desk.staff.entrance import Express, Guarded, Shielded
+from desk.staff.entrance import Express, Guarded, Shielded, allowed
 from desk.staff.staff_file import read_staff
+from desk.staff.taker import Taker
 from desk.store.backing import Backing, in_file, on_server
 from desk.store.retention import forget
 from desk.store.store import Store, upsert
@@ -108,9 +110,19 @@ class Desk:
             partial(_settle, catalogue=catalogue, config=config, now_ms=started_ms, held_ms=self._held_ms)
         )
         self._plan_work(config, catalogue, started_ms)
-        # What another desk writes meanwhile could not be known here.
-        standing = Standing(0 if self.store.shared else ALERTS_MAX)
-        self.house = House(config, catalogue, people, secret, started_ms, key, self._staff, standing)
+        self.house = House(
+            config,
+            catalogue,
+            people,
+            secret,
+            started_ms,
+            key,
+            self._staff,
+            # What another desk writes meanwhile could not be known here.
+            Standing(0 if self.store.shared else ALERTS_MAX),
+            # The first message of an incident does not wait for what is only worked out once.
+            Inquiries().renewed(catalogue, people),
+        )
         self.reader = Reader(self.store, self.house, letters, watched_ms)
         self._couriers = self._hired(stationery, letters, badges, monotonic)
         self._delivering = [
@@ -136,7 +148,7 @@ class Desk:
         except Rejected:
             self.store.close()
             raise
-        self.store.written(partial(maintenance_book.settle, plans=plans, now_ms=now_ms))
+        self.store.written(partial(settle_works, plans=plans, now_ms=now_ms))
 
     def _hired(
         self,
@@ -248,7 +260,8 @@ class Desk:
 
     def _settle_in(self, house: House) -> None:
         """Put a house with other staff or another catalogue in the place of the present one."""
-        house = replace(house, staff=self._staff)
+        inquiries = house.inquiries.renewed(house.catalogue, house.people)
+        house = replace(house, staff=self._staff, inquiries=inquiries)
         self.house = self.counter.house = house
         self.reader = replace(self.reader, house=house)
         self._woken(Outcome(True, 0))
@@ -297,7 +310,7 @@ class Desk:
         ]
         routes = [*self._door.over(own), *self._links(), *self._public()]
         app = Starlette(routes=routes, exception_handlers=self._lost())
-        return self._guarded(Express(alert_taker(self.counter), Shielded(app)))
+        return self._guarded(Express(Taker(self.counter), Shielded(app)))
 
     def public_app(self) -> ASGIApp:
         """Return what everybody may reach: the page, and the links that letters hold."""
@@ -317,7 +330,7 @@ class Desk:
         return [*program_routes(read, incident), *news, *figures, *public_routes(read, incident, embed_from)]
 
     def _lost(self) -> dict[int, Callable[[Request, Exception], Response]]:
-        handler = not_found(self.house.config.name)
+        handler = not_found(self.house.config.name, allowed)
         return {404: handler, 405: handler}
 
     def _guarded(self, app: ASGIApp) -> ASGIApp:

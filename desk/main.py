@@ -22,7 +22,7 @@ from desk.app import Desk
 from desk.catalogue.catalogue import Catalogue
 from desk.catalogue.file import read_catalogue
 from desk.catalogue.person import Hook
-from desk.clock import monotonic_s, now_ms
+from desk.clock import is_set, monotonic_s, now_ms
 from desk.config import Config, approval_key, read_config
 from desk.delivery import link_secret
 from desk.maintenance.file import read_works
@@ -46,7 +46,8 @@ GARBAGE_MAX: Final = 10_000  # new objects between two looks at the youngest
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the desk; return 0 after a clean stop, 78 where what is written is wrong, 75 where another runs."""
+    """Run the desk; return 0 after a clean stop, 78 where what is written is wrong, 75 where another runs or
+    the clock was never set."""
     parser = argparse.ArgumentParser("beforehand desk", description="Serve the desk.")
     parser.add_argument("--config", required=True, type=Path, help="the file desk.yaml")
     parser.add_argument("--state", type=Path, help="the directory that keeps the desk's state")
@@ -73,6 +74,10 @@ def main(argv: Sequence[str]) -> int:
 
 def _served(config: Config, catalogue: Catalogue, state: Path) -> int:
     """Serve until told to stop; return the exit code."""
+    if not is_set(now_ms()):
+        # Whoever posts meanwhile posts again, and is not answered that it is kept.
+        _complain("the clock of this machine was never set; set it, and the desk starts")
+        return EX_TEMPFAIL
     try:
         with _locked(state), _listening(config) as sockets:
             return _run(config, catalogue, state, sockets)

@@ -107,7 +107,10 @@ class Labels(Mapping[str, str]):
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # absent reads as empty
         """Return the label's value; an absent label reads as empty, as in PromQL."""
-        return self._by_name().get(name, default)
+        values = self._values
+        if values is None:
+            values = self._by_name()
+        return values.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_name())

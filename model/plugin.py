@@ -161,17 +161,27 @@ class Undelivered(Exception):
 
     ``permanent`` says that another try is useless. ``unknown`` says that the server may have taken it all
     the same, because the connection ended before its answer came. ``everybody`` says that no message
-    would get through at the moment, whoever it is for.
+    would get through at the moment, whoever it is for. ``gone`` says that nobody takes anything at this
+    address any more. ``after_s`` is how long whoever answered asks to be left alone, 0 where they did not.
     """
 
     def __init__(
-        self, sentence: str, *, permanent: bool = False, unknown: bool = False, everybody: bool = False
+        self,
+        sentence: str,
+        *,
+        permanent: bool = False,
+        unknown: bool = False,
+        everybody: bool = False,
+        gone: bool = False,
+        after_s: float = 0.0,
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.permanent = permanent
         self.unknown = unknown
         self.everybody = everybody
+        self.gone = gone
+        self.after_s = after_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ HEADS = (
     "all planned after",
     "all written down after",
     "longest wait to write",
+    "its end: decided, first leaves, longest wait",
     "notices/s",
     "desk CPU",
     "server CPU",
@@ -78,9 +79,12 @@ HEADS = (
 def row(plan: Plan, one: Figures) -> str:
     """Return one line of the table."""
     who = f"{plan.couriers}" if plan.desks == 1 else f"{plan.desks}, each in a desk of its own"
+    ending = (one.end_decided_s, one.end_first_s, one.end_blocked_s)
+    its_end = ", ".join(f"{each_s * 1000:,.0f}" for each_s in ending)
     return (
         f"| {plan.kind} | {plan.people:,} | {who} | {one.first_s * 1000:,.0f} ms | {one.planned_s:.1f} s"
-        f" | {one.done_s:.1f} s | {one.blocked_s * 1000:,.0f} ms | {plan.people / one.done_s:,.0f}"
+        f" | {one.done_s:.1f} s | {one.blocked_s * 1000:,.0f} ms"
+        f" | {its_end} ms | {plan.people / one.done_s:,.0f}"
         f" | {one.cpu_s:.1f} s"
         f" | {one.server_cpu_s:.1f} s | {one.rss_mb:.0f} MB |"
     )

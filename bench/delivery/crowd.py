@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from desk.catalogue.catalogue import Catalogue
@@ -64,8 +65,13 @@ def _people(count: int) -> Iterator[Person]:
         )
 
 
-def alert(at_ms: int, *, over: bool = False) -> Signal:
-    """Return the word that checkout is down, or that it is not any more."""
+def alert(at_ms: int) -> Signal:
+    """Return the word that checkout is down."""
     labels = Labels.of({"alertname": "CheckoutDown", "service": "checkout", "instance": "web1"})
     words = {"notice": "You cannot pay at the moment."}
-    return Signal(key_of(labels), labels, words, at_ms, at_ms + 3_600_000, at_ms, over=over)
+    return Signal(key_of(labels), labels, words, at_ms, at_ms + 3_600_000, at_ms)
+
+
+def over(one: Signal, at_ms: int) -> Signal:
+    """Return the word that an alert is over."""
+    return replace(one, ends_ms=at_ms, updated_ms=at_ms, over=True)

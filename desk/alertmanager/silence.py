@@ -30,7 +30,10 @@ class Unsound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One silence; times are ms since 1970 in UTC."""
+    """One silence; times are ms since 1970 in UTC.
+
+    ``ended_by`` is who ended it before its time, where that is known.
+    """
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -40,6 +43,7 @@ class Silence:
     created_by: str = ""
     comment: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    ended_by: str = ""
 
     def state_at(self, now_ms: int) -> SilenceState:
         """Return where it stands."""
@@ -87,17 +91,17 @@ def changed(old: Silence, new: Silence, fresh_id: str, now_ms: int) -> Kept:
         return Kept(replace(new, id=old.id, starts_ms=old.starts_ms, updated_ms=now_ms))
     if same and state is SilenceState.PENDING:
         return Kept(replace(sound(new, now_ms), id=old.id, updated_ms=now_ms))
-    ended = None if state is SilenceState.EXPIRED else expired(old, now_ms)
+    ended = None if state is SilenceState.EXPIRED else expired(old, now_ms, new.created_by)
     return Kept(replace(sound(new, now_ms), id=fresh_id, updated_ms=now_ms), ended)
 
 
-def expired(silence: Silence, now_ms: int) -> Silence:
-    """Return a silence that ends now; one that is over stays as it is."""
+def expired(silence: Silence, now_ms: int, by: str = "") -> Silence:
+    """Return a silence that somebody ends now; one that is over stays as it is."""
     state = silence.state_at(now_ms)
     if state is SilenceState.EXPIRED:
         return silence
     starts_ms = min(silence.starts_ms, now_ms)
-    return replace(silence, starts_ms=starts_ms, ends_ms=now_ms, updated_ms=now_ms)
+    return replace(silence, starts_ms=starts_ms, ends_ms=now_ms, updated_ms=now_ms, ended_by=by)
 
 
 def muting(silences: Iterable[Silence], labels: Mapping[str, str], now_ms: int) -> tuple[str, ...]:

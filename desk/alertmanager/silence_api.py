@@ -21,7 +21,7 @@ from desk.catalogue.person import printable
 from desk.incident.account import rfc3339
 from desk.intake.alerts import Refused, moment_ms
 from desk.staff.counter import Counter, answer, body
-from desk.staff.door import member_of
+from desk.staff.door import member_of, name_of
 from desk.staff.staff import Member
 from model.matcher import Matcher
 from model.misfit import Misfit
@@ -119,7 +119,8 @@ def _expire(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
     async def expire(request: Request) -> Response:
         """End a silence; one that is over already is left as it is."""
         key = str(request.path_params["id"])
-        write = partial(silence_book.expire, key=key, now_ms=counter.clock())
+        by = name_of(member_of(request))
+        write = partial(silence_book.expire, key=key, now_ms=counter.clock(), by=by)
         try:
             await asyncio.wrap_future(counter.store.write(write))
         except silence_book.Unknown:
@@ -173,7 +174,8 @@ def _matcher(posted: PostedMatcher) -> Matcher:
 
 
 def told(silence: Silence, now_ms: int) -> dict[str, Any]:
-    """Return a silence in the form of Alertmanager's API."""
+    """Return a silence in the form of Alertmanager's API, and who ended it where that is known."""
+    ended = {"endedBy": silence.ended_by} if silence.ended_by else {}
     return {
         "id": silence.id,
         "status": {"state": silence.state_at(now_ms).value},
@@ -192,4 +194,5 @@ def told(silence: Silence, now_ms: int) -> dict[str, Any]:
             for one in silence.matchers
         ],
         "annotations": dict(silence.annotations),
+        **ended,
     }

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from desk import schema
 from desk.alertmanager import silence as rules
 from desk.alertmanager.silence import Silence
-from desk.incident import records
+from desk.incident import waiting
 from desk.incident.incident import Change, Signal
+from desk.store.bulk import fetch
 from desk.store.store import upsert
 from model.matcher import Matcher
 
@@ -40,7 +41,7 @@ class Full(Exception):
 
 def silences(conn: Connection, ends_after_ms: int = 0) -> list[Silence]:
     """Return all silences that end after this moment."""
-    return [_silence(row) for row in conn.execute(_NOT_OVER, {"after_ms": ends_after_ms})]
+    return [_silence(row) for row in fetch(conn, _NOT_OVER, {"after_ms": ends_after_ms})]
 
 
 def one_silence(conn: Connection, key: str) -> Silence | None:
@@ -65,12 +66,12 @@ def put(conn: Connection, posted: Silence, fresh_id: str, now_ms: int) -> str:
     return kept.silence.id
 
 
-def expire(conn: Connection, key: str, now_ms: int) -> None:
-    """End a silence now; raises ``Unknown``."""
+def expire(conn: Connection, key: str, now_ms: int, by: str = "") -> None:
+    """End a silence now, and note who did; raises ``Unknown``."""
     found = one_silence(conn, key)
     if found is None:
         raise Unknown(key)
-    _write(conn, rules.expired(found, now_ms))
+    _write(conn, rules.expired(found, now_ms, by))
 
 
 def forget(conn: Connection, now_ms: int) -> None:
@@ -107,21 +108,13 @@ def _joined(conn: Connection, keys: Collection[str]) -> set[str]:
 
 def released(conn: Connection, now_ms: int) -> tuple[Change, ...]:
     """Return the alerts that still fire and that nothing mutes any more, as if they were just heard."""
-    table = schema.muted
-    keys = [row.alert for row in conn.execute(sa.select(table.c.alert).order_by(table.c.alert))]
-    if not keys:
-        return ()
     active = [one for one in silences(conn, now_ms) if one.starts_ms <= now_ms]
-    signals = records.known_signals(conn, keys)
-    free: list[Signal] = []
-    for key in keys:
-        signal = signals.get(key)
-        firing = signal is not None and not signal.over and signal.ends_ms > now_ms
-        if signal is not None and firing and rules.muting(active, signal.labels, now_ms):
-            continue
-        conn.execute(sa.delete(table).where(table.c.alert == key))
-        if signal is not None and firing:
-            free.append(signal)
+
+    def quiet(signal: Signal) -> bool:
+        return bool(rules.muting(active, signal.labels, now_ms))
+
+    grounds = [(one.id, [str(each) for each in one.matchers], one.starts_ms, one.ends_ms) for one in active]
+    free = waiting.released(conn, schema.muted, waiting.digest(grounds), quiet, now_ms)
     return tuple(Change(signal, fresh=True) for signal in free)
 
 
@@ -135,21 +128,23 @@ def _write(conn: Connection, silence: Silence) -> None:
         "created_by": silence.created_by,
         "comment": silence.comment,
         "annotations": msgspec.json.encode(dict(silence.annotations)).decode(),
+        "ended_by": silence.ended_by,
     }
     insert = upsert(conn, schema.silence).values(id=silence.id, **row)
     conn.execute(insert.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
-def _silence(row: Row[Any]) -> Silence:
-    matchers = msgspec.json.decode(row.matchers, type=list[tuple[str, Any, str]])
-    annotations: Mapping[str, str] = msgspec.json.decode(row.annotations or "{}", type=dict[str, str])
+def _silence(row: Sequence[Any]) -> Silence:
+    key, matchers, starts_ms, ends_ms, updated_ms, created_by, comment, annotations, ended_by = row
+    found = msgspec.json.decode(matchers, type=list[tuple[str, Any, str]])
     return Silence(
-        row.id,
-        tuple(Matcher(label, operator, value) for label, operator, value in matchers),
-        row.starts_ms,
-        row.ends_ms,
-        row.updated_ms,
-        row.created_by,
-        row.comment,
-        annotations,
+        key,
+        tuple(Matcher(label, operator, value) for label, operator, value in found),
+        starts_ms,
+        ends_ms,
+        updated_ms,
+        created_by,
+        comment,
+        msgspec.json.decode(annotations or "{}", type=dict[str, str]),
+        ended_by,
     )

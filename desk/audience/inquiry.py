@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from desk.audience.audience import Affected, Judge, Verdict, surer
+from desk.audience.trouble import NAMED
 from desk.catalogue.catalogue import Catalogue
 from desk.catalogue.customer import Customer
+from desk.catalogue.names import Names
 from desk.catalogue.roll import Roll, roll
 from desk.incident.incident import Incident
 from desk.notice.compose import Facts
 
 PAGE_PEOPLE: Final = 1_000
 PAGE_ASKED_MAX: Final = 50_000
-NAMED: Final = "customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +117,23 @@ class Inquiries:
     _of: Catalogue | None = None
     _roll: Roll | None = None
     _named: Catalogue | None = None
-    _names: Sequence[str] = ()
+    _names: Names | None = None
 
-    def strangers(self, catalogue: Catalogue) -> Sequence[str]:
+    def renewed(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Inquiries:
+        """Return what is kept for a catalogue, made before the first incident asks for it."""
+        if self._of is catalogue and self._named is catalogue:
+            return self
+        found = Inquiries()
+        found.roll(catalogue, ids)
+        found.strangers(catalogue)
+        return found
+
+    def strangers(self, catalogue: Catalogue) -> Names:
         """Return the names of all customers, none of which another one may read."""
-        if self._named is not catalogue:
+        if self._names is None or self._named is not catalogue:
             both = ((one.customer, one.name) for one in catalogue.customers)
-            self._names, self._named = [str(name) for pair in both for name in pair if name], catalogue
+            names = dict.fromkeys(str(name) for pair in both for name in pair if name)
+            self._names, self._named = Names.of(names), catalogue
         return self._names
 
     def roll(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Roll:

@@ -10,6 +10,7 @@ from desk.catalogue.file import read_catalogue
 from desk.config import read_config
 from desk.incident.incident import Signal
 from desk.state import Impact
+from desk.ways.ways import EMAIL
 from model.labels import Labels
 
 
@@ -34,6 +35,24 @@ def rehearse(path: Path) -> Callable[[Mapping[str, str], int], tuple[frozenset[s
                 continue
             people.update(str(one.person.email) for one in reached.people)
             reasons.append(f"{touch.reason}.")
+        for touch in catalogue.foretells(signal.labels):
+            reached = audience(catalogue, touch.service, [signal])
+            reasons += reached.refusals
+            # What is only expected goes by mail, at once, and to whoever asked for it.
+            asked = {
+                str(one.person.email)
+                for one in reached.people
+                if EMAIL in one.person.via and catalogue.wants_forecasts(one.customer, one.person)
+            }
+            people |= asked
+            reasons.append(f"{touch.reason}; it is only expected, and {_asked(len(asked))}.")
         return frozenset(people), " ".join(reasons) or "It touches no service of the catalogue."
 
     return told
+
+
+def _asked(count: int) -> str:
+    """Return how many asked to hear of what is expected."""
+    if not count:
+        return "nobody whom it would touch asked to hear of that"
+    return "1 person asked to hear of that" if count == 1 else f"{count} people asked to hear of that"

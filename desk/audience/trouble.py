@@ -16,6 +16,7 @@ from desk.incident.incident import Signal, weight
 from desk.state import Impact
 
 VALUE_CHARS_MAX: Final = 60
+NAMED: Final = "customer"
 FEW: Final = 10  # among so few customers a share says nothing
 _PORT: Final = re.compile(r":\d+$")
 _NOBODY: Final[Mapping[str, tuple[str, ...]]] = {}
@@ -177,13 +178,17 @@ class _Census:
         """Return how many customers a scope holds."""
         form = _form(scope)
         if form not in self.counts:
-            everyone, uses, names = form
-            self.counts[form] = Counter(
-                () if everyone else tuple(one.tag(name) for name in names)
-                for one in self.catalogue.customers
-                if one.people and (everyone or not uses or any(ref.text in self.needing for ref in one.uses))
-            )
+            self.counts[form] = self._count(form)
         return self.counts[form][tuple(value for _, value in scope.tags)]
+
+    def _count(self, form: Form) -> Counter[tuple[str, ...]]:
+        everyone, uses, names = form
+        each = ((one, 1) for one in self.catalogue.customers if one.people)
+        found: Counter[tuple[str, ...]] = Counter()
+        for one, count in each if NAMED in names else self.catalogue.kinds:
+            if everyone or not uses or any(ref.text in self.needing for ref in one.uses):
+                found[() if everyone else tuple(one.tag(name) for name in names)] += count
+        return found
 
 
 def _form(scope: Scope) -> Form:

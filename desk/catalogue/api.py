@@ -69,7 +69,7 @@ class Shelf:
             self._admit(request)
             only_preview = _is_preview(request)
             text = await body(request, PUT_BYTES_MAX)
-            catalogue = await asyncio.to_thread(edition.read_edition, text)
+            catalogue = await asyncio.to_thread(edition.read_for, self.counter.house.config, text)
         except Refused as fact:
             return refusal(fact)
         except Rejected as wrong:

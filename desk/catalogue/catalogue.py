@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from desk.audience.affects import USES, Affects
 from desk.catalogue import dependency
-from desk.catalogue.customer import Customer, Person, Team, Tier
+from desk.catalogue.customer import Customer, Likeness, Person, Team, Tier
 from desk.catalogue.dependency import Needs
 from desk.catalogue.finder import Finder
 from desk.catalogue.service import Forecast, Service
@@ -42,19 +43,26 @@ class Catalogue:
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     needs: Needs = field(init=False, repr=False, compare=False)
     """What each service needs of the others."""
+    needed: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The services that others need."""
     foresees: bool = field(init=False, repr=False, compare=False)
     """Whether any alert tells of what is to come."""
     marks: Mapping[str, str] = field(init=False, repr=False, compare=False)
     """A short text for each service, another one wherever its alerts may mean something else."""
     finder: Finder = field(init=False, repr=False, compare=False)
+    kinds: Sequence[tuple[Customer, int]] = field(init=False, repr=False, compare=False)
+    """One customer with people of each likeness, and how many such there are."""
 
     def __post_init__(self) -> None:
         # Asked for every alert and every customer.
         object.__setattr__(self, "needs", {name: one.depends_on for name, one in self.services.items()})
+        needed = (name for each in self.needs.values() for one in each for name in one.names)
+        object.__setattr__(self, "needed", frozenset(needed))
         rules = (rule for one in self.services.values() for rule in one.impact)
         object.__setattr__(self, "foresees", any(rule.forecast for rule in rules))
         object.__setattr__(self, "marks", {name: _mark(one) for name, one in self.services.items()})
         object.__setattr__(self, "finder", Finder.of(self.services.values()))
+        object.__setattr__(self, "kinds", _kinds(self.customers))
 
     def people(self) -> Iterator[tuple[Customer, Person]]:
         """Yield every person with the customer."""
@@ -89,6 +97,10 @@ class Catalogue:
         """
         return dependency.brought_down(self.needs, failed)
 
+    def is_needed(self, service: str) -> bool:
+        """Tell whether any other service needs this one."""
+        return service in self.needed
+
     def touches(self, labels: Mapping[str, str]) -> tuple[Touch, ...]:
         """Return what an alert with these labels means now for each service in use that it touches."""
         return tuple(one for one in self._all_touches(labels) if one.forecast is None)
@@ -109,6 +121,12 @@ class Catalogue:
         tier = self.tiers.get(str(customer.tier or ""))
         return tier is not None and tier.pre_impact
 
+    def impact(self, service: str, labels: Mapping[str, str]) -> Impact | None:
+        """Return what ``touch`` says of the impact, without its words: asked many times for each alert."""
+        known = self.services.get(service)
+        rule = known.rule(labels) if known else None
+        return rule.impact if rule else _labelled(labels)
+
     def touch(self, service: str, labels: Mapping[str, str]) -> Touch:
         """Return what an alert with these labels means for this one service."""
         known = self.services.get(service)
@@ -117,8 +135,19 @@ class Catalogue:
         return _touch(known, labels)
 
 
+def _kinds(customers: Iterable[Customer]) -> list[tuple[Customer, int]]:
+    some: dict[Likeness, Customer] = {}
+    counts: Counter[Likeness] = Counter()
+    for one in customers:
+        if one.people:
+            likeness = one.likeness
+            some.setdefault(likeness, one)
+            counts[likeness] += 1
+    return [(one, counts[likeness]) for likeness, one in some.items()]
+
+
 def _mark(service: Service) -> str:
-    said = repr((service.impact, service.hosts)).encode()
+    said = repr((service.impact, service.hosts, service.shows, service.stage)).encode()
     return hashlib.blake2b(said, digest_size=MARK_BYTES).hexdigest()
 
 

@@ -98,6 +98,10 @@ class Contract:
             raise Misfit("the contract ends before it begins", "mend one of the days", key="until")
 
 
+Likeness = tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]
+"""What a customer uses, its tier and its tags: who is alike in it has one fate, unless a scope names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Customer:
     """Who uses our services; its tags say where and how, ``value`` what it is worth to us in a year.
@@ -125,6 +129,12 @@ class Customer:
     def uses_service(self, service: str) -> bool:
         """Tell whether the customer uses a service."""
         return any(ref.text == service for ref in self.uses)
+
+    @property
+    def likeness(self) -> Likeness:
+        """What it is asked for by every scope that does not name it."""
+        tags = tuple(sorted((name, str(value)) for name, value in self.tags.items()))
+        return tuple([ref.text for ref in self.uses]), str(self.tier or ""), tags
 
     def tag(self, name: str) -> str:
         """Return a tag's value, or the empty string; ``customer`` and ``tier`` can be asked as tags."""

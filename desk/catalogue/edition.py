@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from desk import schema
 from desk.catalogue.catalogue import Catalogue
-from desk.catalogue.file import LIMITS, CatalogueFile, joined
+from desk.catalogue.file import LIMITS, CatalogueFile, joined, unspoken
 from desk.config import Config
 from desk.files import read_bytes
 from desk.house import House
@@ -46,6 +46,14 @@ class Edition:
 def read_edition(text: bytes) -> Catalogue:
     """Return a catalogue that was sent, or raise ``Rejected`` with every mistake in it."""
     return joined([decode(text, NAME, CatalogueFile, LIMITS)])
+
+
+def read_for(config: Config, text: bytes) -> Catalogue:
+    """Return a catalogue that somebody sends now; it may name only what desk.yaml opens, as a file may."""
+    catalogue = read_edition(text)
+    if problems := tuple(unspoken(config, catalogue)):
+        raise Rejected(problems)
+    return catalogue
 
 
 def files_digest(config: Config) -> str:

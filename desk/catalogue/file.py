@@ -50,14 +50,14 @@ def read_catalogue(config: Config, beside: Path) -> Catalogue:
     if problems:
         raise Rejected(tuple(problems))
     catalogue = joined(files, tables)
-    problems += _unspoken(config, catalogue)
+    problems += unspoken(config, catalogue)
     if problems:
         raise Rejected(tuple(problems))
     return catalogue
 
 
-def _unspoken(config: Config, catalogue: Catalogue) -> Iterator[Problem]:
-    """Find chats that desk.yaml does not open, and a team that hears of canaries and is none."""
+def unspoken(config: Config, catalogue: Catalogue) -> Iterator[Problem]:
+    """Find chats that desk.yaml does not open, and that no team is the one to hear of the canaries."""
     chats = [str(one.chat) for one in config.channels.chats]
     for team in catalogue.teams.values():
         if team.chat and str(team.chat) not in chats:

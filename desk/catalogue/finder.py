@@ -41,7 +41,11 @@ class Finder:
         """Return the services that an alert with these labels touches, in the order of the catalogue."""
         found = dict(self.others)
         for label, values in self.by_label.items():
-            found.update(values.get(labels.get(label, ""), ()))
+            some = values.get(labels.get(label, ""))
+            if some:
+                found.update(some)
+        if not found:
+            return []
         return [service for _, service in sorted(found.items()) if service.is_shown_by(labels)]
 
 

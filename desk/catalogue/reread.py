@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -17,6 +19,8 @@ from desk.maintenance import book as maintenance_book
 from desk.maintenance import file as maintenance_file
 from desk.maintenance.maintenance import Plan
 from model.misfit import Problem, Rejected
+
+_log: Final = logging.getLogger("desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,21 @@ def _malformed(config: Config, beside: Path) -> list[Problem]:
     return problems
 
 
+def settle_works(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> int:
+    """Bring planned work up to the files, and warn of what they plan in vain; return how much changed."""
+    count = maintenance_book.settle(conn, plans, now_ms)
+    for key in maintenance_book.called_off(conn, plans, now_ms):
+        _log.warning(
+            "the maintenance %r was called off, and everybody told so: it stays off; "
+            "to plan it again, give it another id, else remove it from its file",
+            key,
+        )
+    return count
+
+
 def take_up(conn: Connection, house: House, found: Reread, now_ms: int) -> tuple[House, bool]:
     """Put what was read in force; return the house as it is then, and whether anything is another."""
-    works = maintenance_book.settle(conn, found.plans, now_ms)
+    works = settle_works(conn, found.plans, now_ms)
     if found.catalogue is None:
         return house, bool(works)
     return edition.adopt(conn, house, found.catalogue, None, now_ms), True

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from desk.catalogue.catalogue import Catalogue
-from desk.catalogue.customer import Customer, Person
-
-Likeness = tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]
-"""What a customer uses, its tier and its tags: who is alike in it has one fate, unless a scope names it."""
+from desk.catalogue.customer import Customer, Likeness, Person
 
 
 @dataclass(frozen=True, slots=True)
 class Roll:
     """One entry for each person of each customer: ``likes`` numbers what customers are alike in.
 
-    All four run side by side. ``counts`` says how many entries each of ``kinds`` has, by one customer of it.
+    The first four run side by side. ``counts`` says how many entries each of ``kinds`` has, by one customer
+    of it; ``daily`` are the ids of those who want a summary each day.
     """
 
     ids: Sequence[int]
@@ -26,6 +24,7 @@ class Roll:
     likes: Sequence[int]
     kinds: Sequence[Customer]
     counts: Sequence[int]
+    daily: Sequence[int]
 
     def users(self, service: str) -> int:
         """Return how many people use a service, each for every customer they belong to."""
@@ -39,7 +38,7 @@ def roll(catalogue: Catalogue, ids: Mapping[str, int]) -> Roll:
     kinds: list[Customer] = []
     entries: list[tuple[int, Customer, Person, int]] = []
     for customer in catalogue.customers:
-        like = numbers.setdefault(_likeness(customer), len(numbers))
+        like = numbers.setdefault(customer.likeness, len(numbers))
         if like == len(kinds):
             kinds.append(customer)
         entries += ((ids[one.email], customer, one, like) for one in customer.people if one.is_told)
@@ -52,9 +51,5 @@ def roll(catalogue: Catalogue, ids: Mapping[str, int]) -> Roll:
         likes=[entry[3] for entry in entries],
         kinds=kinds,
         counts=[counts[number] for number in range(len(kinds))],
+        daily=sorted({ids[str(one.email)] for _, one in catalogue.people() if one.digest == "daily"}),
     )
-
-
-def _likeness(customer: Customer) -> Likeness:
-    tags = tuple(sorted((name, str(value)) for name, value in customer.tags.items()))
-    return tuple([ref.text for ref in customer.uses]), str(customer.tier or ""), tags

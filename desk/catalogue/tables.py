@@ -53,7 +53,8 @@ PERSON: Final = (
     "consent.webhook",
 )
 TAGS: Final = "tags."
-_LISTS: Final = ("uses", "via", "roles")
+ALTERNATE: Final = tuple(f"alternate.{name}" for name in PERSON if name != "customer")
+_LISTS: Final = ("uses", "via", "roles", "alternate.via", "alternate.roles")
 
 _CELL: Final = re.compile(r'"((?:[^"]|"")*)"|([^",\r\n]*)')
 _END: Final = re.compile(r",|\r\n|\n|\r|\Z")
@@ -198,7 +199,7 @@ def _columns(header: Sequence[_Cell], file: str) -> tuple[list[str], bool]:
     """Return the columns' names and whether people stand in the table; raise ``Rejected`` otherwise."""
     names = [cell.text.strip().lower() for cell in header]
     holds_people = "email" in names
-    known = PERSON if holds_people else CUSTOMER
+    known = PERSON if holds_people else (*CUSTOMER, *ALTERNATE)
     problems = []
     if "customer" not in names:
         cure = "name a column customer, and separate columns by commas"
@@ -217,20 +218,30 @@ def _columns(header: Sequence[_Cell], file: str) -> tuple[list[str], bool]:
 
 def _node(cells: Iterable[tuple[str, _Cell]], place: Place) -> Mapping:
     """Return a row as the mapping that it would be in YAML, every value where its cell stands."""
-    pairs: list[tuple[Scalar, Node]] = []
-    inner: dict[str, list[tuple[Scalar, Node]]] = {}
-    for name, cell in cells:
+    return _tree([(name, _value(name, cell)) for name, cell in cells], place)
+
+
+def _tree(named: Iterable[tuple[str, Node]], place: Place) -> Mapping:
+    """Return values as a mapping, with one inside for each name before a dot."""
+    flat: list[tuple[str, Node]] = []
+    inner: dict[str, list[tuple[str, Node]]] = {}
+    for name, value in named:
         outer, _, key = name.partition(".")
-        into = pairs
         if key:
-            if outer not in inner:
-                inner[outer] = []
-            into = inner[outer]
-        into.append((Scalar(key or outer, plain=True, place=cell.place), _value(name, cell)))
+            inner.setdefault(outer, []).append((key, value))
+        else:
+            flat.append((name, value))
     for outer, below in inner.items():
-        first = below[0][0].place
-        pairs.append((Scalar(outer, plain=True, place=first), Mapping(tuple(below), first)))
-    return Mapping(tuple(pairs), place)
+        first = below[0][1].place
+        # Only a person has mappings inside once more; a tag's own name may hold a dot.
+        flat.append((outer, _tree(below, first) if outer == "alternate" else _flat(below, first)))
+    return _flat(flat, place)
+
+
+def _flat(named: Iterable[tuple[str, Node]], place: Place) -> Mapping:
+    return Mapping(
+        tuple((Scalar(name, plain=True, place=value.place), value) for name, value in named), place
+    )
 
 
 def _value(name: str, cell: _Cell) -> Node:
@@ -253,7 +264,7 @@ def customers_csv(catalogue: Catalogue) -> str:
     rows = []
     for one in catalogue.customers:
         contract = one.contract
-        known = {
+        known: dict[str, str | None] = {
             "customer": one.customer,
             "name": one.name,
             "tier": one.tier,
@@ -264,33 +275,37 @@ def customers_csv(catalogue: Catalogue) -> str:
             "contract.until": contract.until if contract else None,
             **{TAGS + tag: value for tag, value in one.tags.items()},
         }
+        if one.alternate:
+            known |= {f"alternate.{name}": text for name, text in _cells(one.alternate).items()}
         rows.append(known)
-    return _written((*CUSTOMER, *(TAGS + tag for tag in tags)), rows)
+    instead = [name for name in ALTERNATE if any(row.get(name) for row in rows)]
+    return _written((*CUSTOMER, *instead, *(TAGS + tag for tag in tags)), rows)
 
 
 def people_csv(catalogue: Catalogue) -> str:
     """Return all people as a table that ``read_table`` reads."""
-    rows = []
-    for customer, one in catalogue.people():
-        known = {
-            "customer": customer.customer,
-            "email": one.email,
-            "name": one.name,
-            "language": one.language,
-            "zone": one.zone,
-            "quiet": str(one.quiet) if one.quiet else None,
-            "digest": one.digest,
-            "pre_impact": None if one.pre_impact is None else str(one.pre_impact).lower(),
-            "via": " ".join(one.via),
-            "roles": " ".join(one.roles),
-            "addresses.sms": one.addresses.sms,
-            "addresses.webhook": one.addresses.webhook,
-            "consent.email": one.consent.email,
-            "consent.sms": one.consent.sms,
-            "consent.webhook": one.consent.webhook,
-        }
-        rows.append(known)
+    rows = ({"customer": customer.customer, **_cells(one)} for customer, one in catalogue.people())
     return _written(PERSON, rows)
+
+
+def _cells(one: Person) -> dict[str, str | None]:
+    """Return what stands of a person in a row, by the names of the columns."""
+    return {
+        "email": one.email,
+        "name": one.name,
+        "language": one.language,
+        "zone": one.zone,
+        "quiet": str(one.quiet) if one.quiet else None,
+        "digest": one.digest,
+        "pre_impact": None if one.pre_impact is None else str(one.pre_impact).lower(),
+        "via": " ".join(one.via),
+        "roles": " ".join(one.roles),
+        "addresses.sms": one.addresses.sms,
+        "addresses.webhook": one.addresses.webhook,
+        "consent.email": one.consent.email,
+        "consent.sms": one.consent.sms,
+        "consent.webhook": one.consent.webhook,
+    }
 
 
 def _written(columns: Sequence[str], rows: Iterable[dict[str, str | None]]) -> str:

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -35,6 +36,10 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _PORTS: Final = {"https": 443, "http": 80}
 # 4xx that may pass: asked too early, too often, too slowly, or at once with somebody else.
 _PASSING: Final = frozenset({408, 409, 425, 429})
+# Who is asked too much says for how long it wants peace (RFC 9110, 10.2.3; RFC 6585, 4).
+_BUSY: Final = frozenset({429, 503})
+_GONE: Final = 410
+RETRY_AFTER_S_MAX: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class _Post:
         left_s = min(deadline.left_s(), self.options.timeout.s)
         path = (way.url.path or "/") + (f"?{way.url.query}" if way.url.query else "")
         with _pool(way, left_s) as pool:
-            return _posted(pool, path, body, headers)
+            return _posted(pool, path, body, headers, at_s)
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""
@@ -177,7 +182,26 @@ def _pool(way: Way, left_s: float) -> urllib3.HTTPConnectionPool:
     return urllib3.HTTPConnectionPool(way.address, way.port, timeout=timeout)
 
 
-def _posted(pool: urllib3.HTTPConnectionPool, path: str, body: bytes, headers: dict[str, str]) -> str:
+def wait_s(header: str, now_s: float) -> float:
+    """Return how long the header ``Retry-After`` asks to wait, an hour at most; 0 where it says nothing.
+
+    It is a number of seconds or a date (RFC 9110, 10.2.3).
+    """
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        # Whatever has more digits is beyond the limit anyway.
+        return float(min(int(text[:12]), RETRY_AFTER_S_MAX))
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    asked_s = at.replace(tzinfo=at.tzinfo or UTC).timestamp() - now_s
+    return min(max(asked_s, 0.0), RETRY_AFTER_S_MAX)
+
+
+def _posted(
+    pool: urllib3.HTTPConnectionPool, path: str, body: bytes, headers: dict[str, str], now_s: float
+) -> str:
     try:
         answer = pool.urlopen(
             "POST", path, body, headers, retries=False, redirect=False, preload_content=False
@@ -196,8 +220,12 @@ def _posted(pool: urllib3.HTTPConnectionPool, path: str, body: bytes, headers: d
         return said
     if 300 <= answer.status < 400:
         raise Undelivered(f"it leads elsewhere, and nobody follows: {said}", permanent=True)
-    permanent = 400 <= answer.status < 500 and answer.status not in _PASSING
-    raise Undelivered(f"it answered {said}", permanent=permanent)
+    raise Undelivered(
+        f"it answered {said}",
+        permanent=400 <= answer.status < 500 and answer.status not in _PASSING,
+        gone=answer.status == _GONE,
+        after_s=wait_s(answer.headers.get("Retry-After", ""), now_s) if answer.status in _BUSY else 0.0,
+    )
 
 
 def open_line(options: Options) -> Line:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from desk import schema
 from desk.delivery import bounce, verp
 from desk.delivery.bounce import NoReport
-from desk.delivery.suppression import lift, report
+from desk.delivery.suppression import left_out, lift, liftings, report
 from desk.intake.alerts import Refused
 from desk.staff.counter import Counter, answer, body
-
-SHOWN_MAX: Final = 1_000
+from desk.staff.door import member_of, name_of
 
 
 def bounce_routes(counter: Counter) -> list[Route]:
@@ -65,17 +61,13 @@ def _whose(counter: Counter, data: bytes) -> int:
 
 
 def _list(counter: Counter) -> Callable[[Request], Response]:
-    def listed(_: Request) -> Response:
-        p, table = schema.person, schema.suppressed
-        query = (
-            sa.select(p.c.email, p.c.customer, table.c.since_ms, table.c.because)
-            .join(p, p.c.id == table.c.person)
-            .order_by(table.c.since_ms.desc())
-            .limit(SHOWN_MAX)
-        )
+    def listed(request: Request) -> Response:
+        """Answer who is left out, or with ``lifted=true`` who was and is not any more."""
+        wish = request.query_params.get("lifted", "false")
+        if wish not in ("true", "false"):
+            return answer("lifted must be true or false", 400)
         with counter.store.reading() as conn:
-            rows: list[dict[str, Any]] = [dict(row) for row in conn.execute(query).mappings()]
-        return answer(rows)
+            return answer(liftings(conn) if wish == "true" else left_out(conn))
 
     return listed
 
@@ -83,7 +75,9 @@ def _list(counter: Counter) -> Callable[[Request], Response]:
 def _lift(counter: Counter) -> Callable[[Request], Awaitable[Response]]:
     async def lifted(request: Request) -> Response:
         email = str(request.path_params["email"]).lower()
-        found = await asyncio.wrap_future(counter.store.write(partial(lift, email=email)))
+        by = name_of(member_of(request))
+        work = partial(lift, email=email, by=by, now_ms=counter.clock())
+        found = await asyncio.wrap_future(counter.store.write(work))
         return Response(status_code=200 if found else 404)
 
     return lifted

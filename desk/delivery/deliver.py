@@ -7,16 +7,18 @@ most that one. Another desk that takes over from it does not have the file: it h
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from desk.approval import ask_post
-from desk.delivery import dispatch, tries, underway
+from desk.clock import is_set
+from desk.delivery import dispatch, suppression, tries, underway
 from desk.delivery.dispatch import Idle, Pouch, Task
 from desk.delivery.envelope import Stationery
 from desk.delivery.progress import Key, Mark, Progress, marks
@@ -28,6 +30,7 @@ from desk.notice.leaflet import Folded
 from desk.notice.parcel import Parcel
 from desk.store.store import Store, apart
 from desk.ways import canary
+from desk.ways.ways import Way
 from model.plugin import Deadline, DeadlinePassed, Line, Message, Undelivered
 
 SEND_S: Final = 30.0
@@ -39,6 +42,8 @@ BATCH_S: Final = 0.1
 COURIERS_MAX: Final = 8
 _SINGLY: Final = 1
 
+
+_log: Final = logging.getLogger("desk")
 
 Single = Parcel | Folded | canary.Sent
 """What goes out by itself, and not in a batch."""
@@ -69,13 +74,24 @@ def badge(state: Path, desk: str, number: int) -> Badge:
     return Badge(f"{desk}-{number}", number, state / name)
 
 
+class Reply(NamedTuple):
+    """What became of a message: ``state`` is accepted, retrying, unknown or failed.
+
+    ``after_ms`` is how long another try is to wait at least; ``gone`` the address that leads nowhere now.
+    """
+
+    state: str
+    text: str
+    after_ms: int = 0
+    gone: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What became of a question, leaflet or canary: ``state`` is accepted, retrying, unknown or failed."""
+    """What became of a question, leaflet or canary."""
 
     of: Single
-    state: str
-    reply: str
+    reply: Reply
     at_ms: int
 
 
@@ -117,12 +133,16 @@ def record(conn: Connection, worker: str, hand: Hand, now_ms: int) -> None:
 
 
 def _record_one(conn: Connection, said: Said) -> None:
+    reply = said.reply
     if isinstance(said.of, canary.Sent):
-        canary.record(conn, said.of, said.state, said.reply)
+        canary.record(conn, said.of, reply.state, reply.text)
     elif isinstance(said.of, Folded):
-        leaflet.record(conn, said.of, said.state, said.reply, said.at_ms)
+        leaflet.record(conn, said.of, reply.state, reply.text, said.at_ms, reply.after_ms)
+        if reply.gone:
+            way = Way(said.of.message.channel, reply.gone)
+            suppression.lose_way(conn, said.of.person, way, reply.text, said.at_ms)
     else:
-        parcel.record(conn, said.of, said.state, said.reply, said.at_ms)
+        parcel.record(conn, said.of, reply.state, reply.text, said.at_ms)
 
 
 def take(
@@ -184,10 +204,14 @@ class Courier:
         self._hand = Hand([])
         self._batch_max = 1
         self._pause_s = 0.0
+        self._doubted = False
 
     def step(self) -> float:
         """Send at most one batch; return for how many seconds there is nothing to do."""
         now_ms = self._clock()
+        if not is_set(now_ms):
+            return self._wait_for_clock()
+        self._doubted = False
         work = partial(take, of=self._badge, hand=self._hand, pouch=self._pouch, now_ms=now_ms)
         found = self._store.carried(partial(work, batch_max=self._batch_max))
         self._hand = Hand([])
@@ -195,12 +219,19 @@ class Courier:
         if isinstance(found, Idle):
             return min(LOOK_S, (found.until_ms - now_ms) / 1000) if found.until_ms else LOOK_S
         if isinstance(found, Parcel | Folded | canary.Sent):
-            self._hand.said = Said(found, *self._say(found.message), self._clock())
+            self._hand.said = Said(found, self._say(found.message), self._clock())
         else:
             self._send(found)
         if self._pause_s:
             self._settle()
         return self._pause_s
+
+    def _wait_for_clock(self) -> float:
+        """Send nothing while the clock shows a time that cannot be: it stands in each message."""
+        if not self._doubted:
+            self._doubted = True
+            _log.error("nothing is sent: the clock of this machine was never set; set it")
+        return LOOK_S
 
     def close(self) -> None:
         """Write down the last answers and let the line go."""
@@ -219,7 +250,7 @@ class Courier:
                     break
                 self._progress.note(last, task.of)
                 sent += 1
-                last = Answer(task.of, *self._say(task.message(self._pouch.stationery)), self._clock())
+                last = self._answer(task)
                 answers.append(last)
         finally:
             now_ms = self._clock()
@@ -238,20 +269,25 @@ class Courier:
         self._hand = Hand([])
         self._progress.clear()
 
-    def _say(self, message: Message) -> tuple[str, str]:
-        """Hand one message over and return what became of it: its state and the reply."""
+    def _answer(self, task: Task) -> Answer:
+        said = self._say(task.message(self._pouch.stationery))
+        return Answer(task.of, said.state, said.text, self._clock(), after_ms=said.after_ms, gone=said.gone)
+
+    def _say(self, message: Message) -> Reply:
+        """Hand one message over and return what became of it."""
         deadline = Deadline(self._monotonic() + SEND_S, self._monotonic)
         try:
             reply = self._line.say(message, deadline)
         except DeadlinePassed:
-            return "retrying", "the time for sending was over"
+            return Reply("retrying", "the time for sending was over")
         except Undelivered as fact:
             # While nobody can be reached, one person after the other would only fail.
             self._pause_s = min(PAUSE_MAX_S, self._pause_s * 2 or PAUSE_FIRST_S) if fact.everybody else 0.0
             state = "failed" if fact.permanent else "unknown" if fact.unknown else "retrying"
-            return state, fact.sentence
+            gone = message.to if fact.gone else ""
+            return Reply(state, fact.sentence, round(fact.after_s * 1_000), gone)
         self._pause_s = 0.0
-        return "accepted", reply
+        return Reply("accepted", reply)
 
 
 def _meant(one: Try, done: Mapping[Key, Mark], now_ms: int) -> Answer:

@@ -226,5 +226,6 @@ def _task(stationery: Stationery, turn: Turn, language: str, letter: Letter) -> 
         turn.before,
         turn.expires_ms,
         message_id(stationery, errand),
+        turn.after_number,
     )
     return Task(one, letter, errand)

@@ -20,7 +20,7 @@ from desk.ledger import book
 from desk.notice.compose import Kind, Letter
 from desk.store.bulk import over, put
 from desk.store.store import upsert
-from desk.ways import rungs, ways
+from desk.ways import ways
 
 CHUNK_PEOPLE: Final = 1_000
 MINUTE_MS: Final = 60_000
@@ -33,7 +33,7 @@ TTL_MS: Final[dict[Kind, int]] = {
     "unstable": 60 * MINUTE_MS,
     "reopened": 60 * MINUTE_MS,
 }
-_PRIORITY: Final[dict[Kind, int]] = {
+PRIORITY: Final[dict[Kind, int]] = {
     "escalation": 0,
     "first": 1,
     "retracted": 1,
@@ -61,6 +61,7 @@ class Planned:
     """A notice as it is to be stored; ``letters`` by language, zone and reason.
 
     ``event`` is what it says to programs, and ``next_way_ms`` how long it may stay unread, 0 for any time.
+    ``heard`` says to whom of those told before it goes, where it is no first notice.
     """
 
     incident: int
@@ -74,10 +75,11 @@ class Planned:
     letters: dict[tuple[str, str, str], Letter]
     event: str = ""
     next_way_ms: int = 0
+    heard: str = ""
 
 
 def plan(conn: Connection, planned: Planned, people: Sequence[int]) -> int:
-    """Store a notice with its letters and chunks; return its id."""
+    """Store a notice that begins something, with its letters and chunks; return its id."""
     notice = announce(conn, planned)
     enclose(conn, notice, planned.letters)
     share_out(conn, notice, planned.kind, people, When(planned.not_before_ms))
@@ -110,7 +112,7 @@ def announce(conn: Connection, planned: Planned) -> int:
     ).inserted_primary_key
     assert notice_id is not None, "an insert of one row names its key"
     notice = int(notice_id[0])
-    more = {"event": planned.event, "next_way_ms": planned.next_way_ms}
+    more = {"event": planned.event, "next_way_ms": planned.next_way_ms, "heard": planned.heard}
     conn.execute(schema.notice_event.insert().values(notice=notice, **more))
     if planned.kind == "first":
         book.decided(conn, planned.incident, notice, planned.not_before_ms, planned.created_ms)
@@ -129,23 +131,21 @@ def enclose(conn: Connection, notice: int, letters: Mapping[tuple[str, str, str]
 
 
 def share_out(conn: Connection, notice: int, kind: Kind, people: Sequence[int], when: When) -> None:
-    """Let a notice go to these people, in chunks; no two chunks of a notice and channel may overlap.
+    """Let a notice that begins something go to these people, in chunks, each by their first way.
 
-    Each goes by the first way of its reader, and what goes on with it by those on which that was told.
+    No two chunks of a notice and channel may overlap.
     """
-    begins = kind in rungs.FIRST_KINDS
-    by_channel = ways.by_first(conn, people) if begins else ways.by_told(conn, notice, people)
     chunks = [
         {
             "notice": notice,
             "channel": channel,
             "low": ordered[start],
             "high": ordered[min(start + CHUNK_PEOPLE, len(ordered)) - 1],
-            "priority": _PRIORITY[kind],
+            "priority": PRIORITY[kind],
             "state": "held" if when.held else "queued",
             "not_before_ms": when.not_before_ms,
         }
-        for channel, some in by_channel.items()
+        for channel, some in ways.by_first(conn, people).items()
         for ordered in (sorted(some),)
         for start in range(0, len(ordered), CHUNK_PEOPLE)
     ]
@@ -162,6 +162,7 @@ def address(conn: Connection, incident: int, notice: int, recipients: Iterable[R
             "why": one.why,
             "reason": one.reason,
             "notice": notice,
+            "since_number": 0,
         }
         for one in recipients
     )
@@ -169,7 +170,7 @@ def address(conn: Connection, incident: int, notice: int, recipients: Iterable[R
 
 
 # Whose first notice was never sent may get another when it is back.
-_MEANT: Final = over(schema.audience, ("grade", "why", "reason", "notice"))
+_MEANT: Final = over(schema.audience, ("grade", "why", "reason", "notice", "since_number"))
 
 
 def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]) -> None:
@@ -180,9 +181,11 @@ def withdraw(conn: Connection, incident: int, reason: str, kinds: Sequence[Kind]
     retry = schema.delivery_retry
     log = schema.delivery_log
     # What waits for another try after a refusal was never taken by anybody; doubtful tries stay.
+    later = sa.select(retry.c.notice, retry.c.person, retry.c.channel).where(retry.c.notice.in_(waiting))
     conn.execute(
         sa.update(log)
-        .where(log.c.notice.in_(waiting), log.c.state.in_(("retrying", "quiet")))
+        .where(sa.tuple_(log.c.notice, log.c.person, log.c.channel).in_(later))
+        .where(log.c.state.in_(("retrying", "quiet")))
         .values(state="withdrawn", reply=reason)
     )
     conn.execute(sa.delete(retry).where(retry.c.notice.in_(waiting)))

@@ -16,7 +16,7 @@ from desk.delivery.outbox import MINUTE_MS
 from desk.delivery.underway import Try
 from desk.ledger import book
 from desk.store.bulk import New, over, put
-from desk.ways import rungs
+from desk.ways import rungs, ways
 from desk.ways.ladder import End
 from desk.ways.rungs import Ended
 from desk.ways.ways import EMAIL
@@ -25,6 +25,8 @@ UNKNOWN_TRIES_MAX: Final = 3
 RETRY_FIRST_MS: Final = 2_000
 RETRY_MAX_MS: Final = 5 * MINUTE_MS
 UNBEGUN: Final = "unbegun"
+# A hook answers from its reader's own program; every other channel passes on to somebody in between.
+REACHING: Final = ("webhook",)
 _LOST: Final = "the desk ended before the answer came"
 
 _N, _I, _C = schema.notice, schema.incident, schema.chunk
@@ -34,7 +36,8 @@ _LOG, _RETRY = schema.delivery_log, schema.delivery_retry
 class Answer(msgspec.Struct, frozen=True):
     """What became of a try: ``state`` is accepted, retrying, unknown, failed or unbegun.
 
-    ``at_once`` says that another try, where there is one, need not wait.
+    ``at_once`` says that another try, where there is one, need not wait, and ``after_ms`` how long it waits
+    at least. ``gone`` is the address that nobody takes anything at any more, where it turned out so.
     """
 
     of: Try
@@ -42,6 +45,8 @@ class Answer(msgspec.Struct, frozen=True):
     reply: str
     at_ms: int
     at_once: bool = False
+    after_ms: int = 0
+    gone: str = ""
 
 
 def begin(conn: Connection, worker: str, tries: Sequence[Try], now_ms: int) -> None:
@@ -57,6 +62,7 @@ def begin(conn: Connection, worker: str, tries: Sequence[Try], now_ms: int) -> N
             "tries": one.tries,
             "at_ms": now_ms,
             "reply": "",
+            "after_number": one.after_number,
         }
         for one in tries
         if one.before
@@ -112,8 +118,12 @@ def record(conn: Connection, answers: Sequence[Answer]) -> None:
 
 
 def _leave_the_gone(conn: Connection, answers: Iterable[Answer]) -> None:
-    """Write no more to addresses of which a mail server said at once that nobody is there."""
+    """Write no more to addresses of which it was said at once that nobody is there."""
     for one in answers:
+        if one.gone:
+            suppression.lose_way(
+                conn, one.of.person, ways.Way(one.of.channel, one.gone), one.reply, one.at_ms
+            )
         if one.state == "failed" and one.of.channel == EMAIL:
             said = bounce.of_reply("", one.reply)
             if said.weight is Weight.HARD:
@@ -135,7 +145,7 @@ def _same_try(new: New) -> sa.ColumnElement[bool]:
     return sa.and_(_LOG.c.tries == new.tries, waits)
 
 
-_BEGUN: Final = over(_LOG, ("message_id", "state", "tries", "at_ms", "reply"))
+_BEGUN: Final = over(_LOG, ("message_id", "state", "tries", "at_ms", "reply", "after_number"))
 _ANSWERED: Final = over(_LOG, ("state", "reply", "at_ms", "accepted_ms"), _same_try)
 _LATER: Final = over(_RETRY, ("due_ms", "expires_ms"))
 
@@ -164,11 +174,12 @@ def _row(answer: Answer, queued: bool) -> dict[str, Any]:
         "reply": answer.reply,
         "at_ms": answer.at_ms,
         "accepted_ms": answer.at_ms if answer.state == "accepted" else 0,
+        "after_number": answer.of.after_number,
     }
 
 
 def _again(answer: Answer) -> dict[str, Any]:
-    wait_ms = min(RETRY_MAX_MS, RETRY_FIRST_MS << min(answer.of.tries - 1, 20))
+    wait_ms = max(answer.after_ms, min(RETRY_MAX_MS, RETRY_FIRST_MS << min(answer.of.tries - 1, 20)))
     return _due(answer.of, 0 if answer.at_once else wait_ms, answer.at_ms)
 
 
@@ -180,15 +191,19 @@ def _due(one: Try, wait_ms: int, at_ms: int) -> dict[str, Any]:
 def _say_told(conn: Connection, notices: Mapping[int, Row[Any]], answers: Iterable[Answer]) -> None:
     """Note who was told by a first notice, and when the first of an incident's people was."""
     told: dict[int, list[tuple[int, int]]] = {}
+    reached: dict[int, list[tuple[int, int]]] = {}
     for one in answers:
         if one.state == "accepted" and notices[one.of.notice].kind == "first":
             told.setdefault(one.of.notice, []).append((one.of.person, one.at_ms))
+            if one.of.channel in REACHING:
+                reached.setdefault(one.of.notice, []).append((one.of.person, one.at_ms))
     for notice, people in told.items():
         incident = notices[notice].incident
         at_ms = min(at_ms for _, at_ms in people)
         untold = sa.and_(_I.c.id == incident, _I.c.told_ms == 0)
         conn.execute(sa.update(_I).where(untold).values(told_ms=at_ms))
         book.accepted(conn, incident, notice, people)
+        book.delivered(conn, incident, notice, reached.get(notice, ()))
 
 
 _HERE: Final = sa.and_(

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from desk import schema
-from desk.delivery.outbox import MINUTE_MS, TOLD
+from desk.delivery import sequel
+from desk.delivery.outbox import MINUTE_MS
+from desk.delivery.sequel import Heard
 from desk.notice.compose import Kind
 from desk.store.bulk import fetch
 from desk.ways import ways
+from desk.ways.rungs import FIRST_KINDS
 
 LEASE_MS: Final = 2 * MINUTE_MS
 
@@ -52,8 +55,9 @@ class Turn(msgspec.Struct, frozen=True):
     """One person whose turn it is, with all that decides whether to write.
 
     ``tries`` counts those made so far and ``before`` is what became of the last, "" for a first try;
-    ``first`` is the state of the incident's first notice to this person, where that matters. The fields from
-    ``person`` on stand in the order of the queries below.
+    ``after_number`` is the last number that the incident had taken when it was begun; ``first`` is the state
+    of the incident's first notice to this person, where that matters. The fields from ``person`` on stand in
+    the order of the queries below.
     """
 
     notice: Notice
@@ -61,6 +65,7 @@ class Turn(msgspec.Struct, frozen=True):
     expires_ms: int
     tries: int
     before: str
+    after_number: int
     person: int
     address: str
     language: str
@@ -77,7 +82,7 @@ class Turn(msgspec.Struct, frozen=True):
 _N, _I, _P, _C = schema.notice, schema.incident, schema.person, schema.chunk
 _A, _LOG, _RETRY = schema.audience, schema.delivery_log, schema.delivery_retry
 _FIRST = schema.delivery_log.alias("first_log")
-_OUT, _WAY = schema.opt_out, schema.way
+_OUT, _WAY, _EVENT = schema.opt_out, schema.way, schema.notice_event
 _CHANNEL: Final = sa.bindparam("channel", type_=sa.Text)
 
 _OF_NOTICE: Final = (
@@ -90,12 +95,12 @@ _OF_NOTICE: Final = (
     _N.c.expires_ms,
     _I.c.ref,
     _I.c.service,
+    _I.c.numbers,
 )
 
 
 def _of_person(channel: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[Any], ...]:
     """Return what a turn says of a person; where they are reached is the way on this channel."""
-    back = sa.select(schema.suppressed.c.because).where(schema.suppressed.c.person == _P.c.id)
     return (
         _P.c.id.label("person"),
         ways.address(channel, _WAY).label("address"),
@@ -105,7 +110,7 @@ def _of_person(channel: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[Any], .
         _P.c.team,
         _P.c.gone,
         _A.c.why,
-        sa.func.coalesce(back.scalar_subquery(), "").label("returned"),
+        ways.lost(channel, _WAY).label("returned"),
     )
 
 
@@ -140,6 +145,7 @@ _DUE: Final = (
         _RETRY.c.expires_ms.label("until_ms"),
         _LOG.c.tries,
         _LOG.c.state.label("before"),
+        _LOG.c.after_number,
     )
     .select_from(_RETRY)
     .join(_N, _N.c.id == _RETRY.c.notice)
@@ -189,15 +195,16 @@ _CHUNK: Final = (
 )
 
 _NOTICE: Final = (
-    sa.select(*_OF_NOTICE).join(_I, _I.c.id == _N.c.incident).where(_N.c.id == sa.bindparam("notice"))
+    sa.select(*_OF_NOTICE, sa.func.coalesce(_EVENT.c.heard, "").label("heard"))
+    .join(_I, _I.c.id == _N.c.incident)
+    .outerjoin(_EVENT, _EVENT.c.notice == _N.c.id)
+    .where(_N.c.id == sa.bindparam("notice"))
 )
 
 
-_TOLD_STATE: Final = sa.or_(*(_FIRST.c.state == state for state in TOLD))
-
-
-def _people_of(own: bool) -> sa.Select[Any]:
-    """Return the query for the next people of a chunk: the audience of a first notice, or those told."""
+def _people_of(heard: Heard | None) -> sa.Select[Any]:
+    """Return the query for the next people of a chunk: those told before, or a first notice's audience."""
+    own = heard is None
     low, high = sa.bindparam("low", type_=sa.Integer), sa.bindparam("high", type_=sa.Integer)
     query = (
         sa.select(
@@ -221,21 +228,22 @@ def _people_of(own: bool) -> sa.Select[Any]:
             _A.c.incident == sa.bindparam("incident"), _A.c.person.between(low, high), _LOG.c.notice.is_(None)
         )
     )
-    if own:
+    if heard is None:
         query = query.where(_A.c.notice == sa.bindparam("notice"), ways.comes_first(_CHANNEL, _WAY))
     else:
         # Who was told of the beginning on a channel is told the rest on it.
-        told = sa.and_(
-            _FIRST.c.notice == _A.c.notice, _FIRST.c.person == _A.c.person, _FIRST.c.channel == _CHANNEL
-        )
+        number = sa.bindparam("number", type_=sa.Integer)
+        told = sa.and_(sequel.told(_A, _FIRST), _FIRST.c.channel == _CHANNEL)
         query = query.join(_FIRST, told).where(
-            _A.c.grade != "owner", _TOLD_STATE, _FIRST.c.person.between(low, high)
+            sequel.before(_A, _FIRST, number), _FIRST.c.person.between(low, high)
         )
+        meant = sequel.belongs(_A, heard, number)
+        query = query if meant is None else query.where(meant)
     return query.order_by(_A.c.person).limit(sa.bindparam("most"))
 
 
-_OWN: Final = _people_of(own=True)
-_TOLD: Final = _people_of(own=False)
+_OWN: Final = _people_of(None)
+_TOLD: Final = {heard: _people_of(heard) for heard in Heard}
 
 
 def due_again(conn: Connection, now_ms: int, people_max: int, load: Load = EVERYTHING) -> list[Turn]:
@@ -250,7 +258,15 @@ def due_again(conn: Connection, now_ms: int, people_max: int, load: Load = EVERY
     conn.execute(sa.delete(_RETRY).where(here), keys)
     notices = {row.notice: _notice(row) for row in rows}
     return [
-        Turn(notices[row.notice], row.channel, row.until_ms, row.tries, row.before, *row[:_OF_TURN_COUNT])
+        Turn(
+            notices[row.notice],
+            row.channel,
+            row.until_ms,
+            row.tries,
+            row.before,
+            row.after_number if row.before == "unknown" else row.numbers,
+            *row[:_OF_TURN_COUNT],
+        )
         for row in rows
         if row.before in ("retrying", "unknown", "quiet")
     ]
@@ -280,7 +296,7 @@ def next_people(
             )
         )
         notice = _notice(of)
-        return [Turn(notice, chunk.channel, of.expires_ms, 0, "", *row) for row in rows]
+        return [Turn(notice, chunk.channel, of.expires_ms, 0, "", of.numbers, *row) for row in rows]
     return []
 
 
@@ -288,9 +304,11 @@ def _people(conn: Connection, chunk: Found, of: Found, people_max: int) -> list[
     """Return the next people of a chunk, each with what a turn says of a person."""
     if chunk.low > chunk.high:
         return []
-    query = _OWN if of.kind in ("first", "escalation") else _TOLD
-    place = {"notice": of.notice, "incident": of.incident, "service": of.service, "channel": chunk.channel}
-    return fetch(conn, query, {**place, "low": chunk.low, "high": chunk.high, "most": people_max})
+    query, place = _OWN, {"notice": of.notice, "incident": of.incident, "service": of.service}
+    if of.kind not in FIRST_KINDS:
+        query, place = _TOLD[Heard(of.heard)], {**place, "number": of.number}
+    place |= {"channel": chunk.channel, "low": chunk.low, "high": chunk.high, "most": people_max}
+    return fetch(conn, query, place)
 
 
 def next_ms(conn: Connection, load: Load = EVERYTHING) -> int:

@@ -24,7 +24,8 @@ _TAKEN: Final = _BATCH.c.tries != "[]"
 class Try(msgspec.Struct, frozen=True, array_like=True):
     """One try to reach one person; ``before`` is what became of the try before it, "" for the first.
 
-    ``tries`` counts it, ``expires_ms`` is when it is of no use any more.
+    ``tries`` counts it, ``expires_ms`` is when it is of no use any more. ``after_number`` is the last number
+    that the incident had taken when it was begun; a try whose forerunner is in doubt has that one's.
     """
 
     notice: int
@@ -34,6 +35,7 @@ class Try(msgspec.Struct, frozen=True, array_like=True):
     before: str
     expires_ms: int
     message_id: str = ""
+    after_number: int = 0
 
     @property
     def key(self) -> tuple[int, int, str, int]:
@@ -78,6 +80,7 @@ def _sending(tries: Iterable[tuple[Try, int]]) -> Iterable[dict[str, object]]:
             "state": "sending",
             "tries": one.tries,
             "at_ms": taken_ms,
+            "after_number": one.after_number,
         }
         for one, taken_ms in tries
     )

@@ -31,8 +31,9 @@ def not_now(turn: Turn, now_ms: int) -> NotNow | None:
     """Return why this person is not written to at this moment, or None."""
     if turn.gone:
         return NotNow("skipped", "the person left the catalogue")
-    if turn.returned and turn.channel == EMAIL:
-        return NotNow("skipped", f"mail to this address came back: {turn.returned}", lost=True)
+    if turn.returned:
+        what = "mail to this address came back" if turn.channel == EMAIL else "this address takes nothing now"
+        return NotNow("skipped", f"{what}: {turn.returned}", lost=True)
     if not turn.address:
         return NotNow("skipped", f"the person is not told by {turn.channel} any more", lost=True)
     if turn.opted_out and not turn.team:

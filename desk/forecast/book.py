@@ -13,7 +13,7 @@ from desk import schema
 from desk.catalogue.catalogue import Touch
 from desk.forecast import forecast
 from desk.forecast import telling as forecast_telling
-from desk.forecast.forecast import Outlook, Surroundings, expected_ms, next_step
+from desk.forecast.forecast import UNSEEN_MAX_MS, Outlook, Surroundings, expected_ms, next_step
 from desk.forecast.telling import Case
 from desk.house import House
 from desk.incident import records
@@ -83,8 +83,9 @@ def tick(conn: Connection, house: House, now_ms: int) -> int:
     dues = []
     for row in rows:
         case = _case(conn, house, _outlook(row), sight, now_ms)
-        outlook = _do(conn, house, case, _around(conn, case, works), now_ms)
-        dues += [forecast.due_ms(outlook), *(one.ends_ms for one in case.signals)]
+        outlook = _do(conn, house, case, _around(conn, case, works, now_ms), now_ms)
+        ends = [one.ends_ms for one in case.signals]
+        dues += [forecast.due_ms(outlook), *ends, *(end_ms + UNSEEN_MAX_MS for end_ms in ends)]
     return min((due for due in dues if due > now_ms), default=0)
 
 
@@ -104,7 +105,7 @@ def _case(conn: Connection, house: House, outlook: Outlook, sight: Sight, now_ms
     return Case(outlook, signals, alive, unsaid)
 
 
-def _around(conn: Connection, case: Case, works: Mapping[str, Impact]) -> Surroundings:
+def _around(conn: Connection, case: Case, works: Mapping[str, Impact], now_ms: int) -> Surroundings:
     i, echo = schema.incident, schema.echo
     service = case.outlook.service
     own = sa.select(i.c.id).where(i.c.service == service, i.c.resolved_ms == 0)
@@ -113,11 +114,13 @@ def _around(conn: Connection, case: Case, works: Mapping[str, Impact]) -> Surrou
         .join(echo, echo.c.incident == i.c.id)
         .where(echo.c.service == service, echo.c.ended_ms == 0, i.c.resolved_ms == 0)
     )
+    last_ms = max((one.ends_ms for one in case.alive), default=0)
     return Surroundings(
         foretold=bool(case.alive),
         failing=any(conn.execute(query.limit(1)).first() is not None for query in (own, behind)),
         worked_on=hides(works, service, case.outlook.impact),
         unsaid=bool(case.unsaid),
+        unseen_ms=last_ms if last_ms <= now_ms else 0,
     )
 
 
@@ -128,8 +131,8 @@ def _do(conn: Connection, house: House, case: Case, around: Surroundings, now_ms
         return outlook
     if step.word == "tell":
         forecast_telling.tell(conn, house, case, now_ms)
-    elif step.word == "pass":
-        forecast_telling.take_back(conn, house, case, now_ms)
+    elif step.word in ("pass", "lose"):
+        forecast_telling.take_back(conn, house, case, now_ms, seen=step.word == "pass")
     else:
         outlook = replace(outlook, calm_ms=now_ms if step.word == "calm" else 0)
         forecast_telling.change(conn, outlook.id, {"calm_ms": outlook.calm_ms})

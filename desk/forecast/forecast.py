@@ -18,11 +18,12 @@ from model.misfit import Misfit
 
 ANNOTATION: Final = "forecast_in"
 AHEAD_MIN_MS: Final = 120_000  # what is nearer than this is told by the incident, or is none
+UNSEEN_MAX_MS: Final = 6 * 3_600_000  # how long what nobody can see is still believed
 CALM_MS: Final = 600_000  # an alert that comes and goes does not take back its word each time
 ROUND_MS: Final = 300_000
 PER_DAY: Final = 3
 
-Word = Literal["tell", "calm", "stir", "pass"]
+Word = Literal["tell", "calm", "stir", "pass", "lose"]
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,20})?(?:e\+?[0-9]{1,2})?")
 
@@ -52,23 +53,28 @@ class Outlook:
 
     @property
     def state(self) -> str:
-        """Where it stands: expected, come or passed."""
+        """Where it stands: expected, come, passed, or unseen where nobody could see what became of it."""
         if self.came:
             return "come"
-        return "passed" if self.over_ms else "expected"
+        if not self.over_ms:
+            return "expected"
+        # What passes was calm before.
+        return "passed" if self.calm_ms else "unseen"
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What else is so: whether an alert still foretells it, an incident is open, or planned work explains it.
 
-    ``unsaid`` says that an alert joined of which nobody was told.
+    ``unsaid`` says that an alert joined of which nobody was told. ``unseen_ms`` is since when every alert
+    that foretells it is out of sight, 0 while one is heard.
     """
 
     foretold: bool
     failing: bool = False
     worked_on: bool = False
     unsaid: bool = True
+    unseen_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ def next_step(outlook: Outlook, around: Surroundings, now_ms: int) -> Step | Non
         return None
     if not around.foretold:
         return _fading(outlook, now_ms)
+    if around.unseen_ms and now_ms >= around.unseen_ms + UNSEEN_MAX_MS:
+        return Step("lose", "nobody has seen for six hours whether its alert still holds")
     if outlook.calm_ms:
         return Step("stir", "an alert foretells it again")
     late = now_ms + AHEAD_MIN_MS > outlook.expected_ms
@@ -144,7 +152,7 @@ def score(outlooks: list[Outlook]) -> tuple[int, float | None]:
 
     The mean of the squared differences between the chance and what came (Brier, 1950).
     """
-    judged = [one for one in outlooks if one.over_ms and one.chance]
+    judged = [one for one in outlooks if one.over_ms and one.chance and one.state != "unseen"]
     if not judged:
         return 0, None
     errors = ((one.chance / 100 - bool(one.came)) ** 2 for one in judged)

@@ -30,13 +30,13 @@ def note(conn: Connection, service: str, incident: int, now_ms: int) -> None:
 
 
 def with_word(
-    conn: Connection, incident: int, people: Sequence[tuple[int, Affected]]
+    conn: Connection, incident: int, people: Sequence[tuple[int, Affected]], between: tuple[int, int]
 ) -> list[tuple[int, Affected]]:
-    """Return people with the moment at which they were told of it before it began, where they were."""
+    """Return people between two ids, each with the moment at which they were told of it before it began."""
     found = conn.execute(sa.select(_F.c.id).where(_F.c.came == incident, _F.c.told_ms > 0)).scalars().all()
     said: dict[int, int] = {}
     for number in found:
-        said |= leaflet.reached(conn, about(number), "forecast")
+        said |= leaflet.reached(conn, about(number), "forecast", between)
     if not said:
         return list(people)
     return [

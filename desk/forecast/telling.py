@@ -159,19 +159,24 @@ def _say_to_team(conn: Connection, house: House, case: Case, reason: str, now_ms
     leaflet.put(conn, Leaflet(about, "word", (), now_ms, now_ms, case.outlook.expected_ms, letters), [person])
 
 
-def take_back(conn: Connection, house: House, case: Case, now_ms: int) -> None:
-    """Say that it has passed, to exactly those who were told and heard of no incident since."""
+def take_back(conn: Connection, house: House, case: Case, now_ms: int, *, seen: bool) -> None:
+    """Say that it has passed, to exactly those who were told and heard of no incident since.
+
+    Where nobody has ``seen`` that, they read so, and no more.
+    """
     outlook = case.outlook
-    leaflet.withdraw(conn, case.about, "it has passed", now_ms)
+    leaflet.withdraw(conn, case.about, "it has passed" if seen else "nobody sees it any more", now_ms)
     told = leaflet.reached(conn, case.about, KIND)
     heard = outbox.told_people(conn, outlook.came) if outlook.came else []
-    word: Literal["passed", "passed_by"] = "passed_by" if outlook.came else "passed"
+    word: Literal["passed", "passed_by", "unseen"] = "passed_by" if outlook.came else "passed"
+    word = word if seen else "unseen"
     for copy, people in _copies(conn, house, case.about, told.keys() - set(heard)).items():
         facts = replace(_facts(house, case, copy.service, now_ms), word=word, said_ms=copy.said_ms)
         letters = {(copy.language, copy.zone): compose_forecast(facts, copy.language, Zone(copy.zone))}
         made = Leaflet(case.about, word, (copy.service,), now_ms, now_ms, now_ms + DAY_MS, letters)
         leaflet.put(conn, made, people)
-    change(conn, outlook.id, {"over_ms": now_ms})
+    note = {} if seen else {"note": "nobody could see whether it came", "calm_ms": 0}
+    change(conn, outlook.id, {"over_ms": now_ms, **note})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ DETAILS_MAX = 40
 class Expectation:
     """What a letter tells of what is expected; ``service`` is the one that its readers use.
 
-    ``word`` is may before it begins, passed when it did not come, and passed_by when it came and went;
-    ``said_ms`` is when people were told of it.
+    ``word`` is may before it begins, passed when it did not come, passed_by when it came and went, and unseen
+    when nobody could see which; ``said_ms`` is when people were told of it.
     """
 
-    word: Literal["may", "passed", "passed_by"]
+    word: Literal["may", "passed", "passed_by", "unseen"]
     page: str
     url: str
     service: Service
@@ -68,7 +68,7 @@ def _ahead(facts: Expectation, service: str, language: str, zone: Zone) -> list[
 def _over(facts: Expectation, service: str, language: str, zone: Zone) -> list[str]:
     said = said_time(facts.said_ms, facts.now_ms, language, zone)
     lines = [say(language, facts.word, service=service, time=said), say(language, "need_nothing")]
-    return lines if facts.word == "passed" else [*lines, say(language, "over_check")]
+    return [*lines, say(language, "over_check")] if facts.word == "passed_by" else lines
 
 
 def team_letter(facts: Expectation, reason: str, signals: Sequence[Signal], zone: Zone) -> Letter:

@@ -18,7 +18,7 @@ from desk import schema
 from desk.delivery import outbox, underway
 from desk.house import House
 from desk.incident import correlate as decide
-from desk.incident import course, dossier, records, speakers
+from desk.incident import course, dossier, echoes, records, speakers
 from desk.incident.course import OF_AN_OPEN_ONE
 from desk.incident.decision import Ended
 from desk.incident.dossier import Edit
@@ -51,7 +51,7 @@ class _Desk:
     def noun(self, row: Row[Any]) -> Incident:
         """Return an incident with its alerts and with those that it accounts for."""
         [incident] = records.with_alerts(self.conn, [row])
-        return replace(incident, echoes=dossier.echoes_of(self.conn, incident.id))
+        return replace(incident, echoes=echoes.of_incident(self.conn, incident.id))
 
     def alive(self, signals: Sequence[Signal]) -> list[Signal]:
         sight = records.sight(self.conn, self.house.started_ms, self.now_ms)
@@ -63,11 +63,11 @@ class _Desk:
 
     def keep_back(self, incident: Incident, into: int, kind: EchoKind, path: tuple[str, ...]) -> None:
         """Let the alerts that still fire make no incident of their own."""
-        echoes = [
+        kept = [
             Echo(one, incident.service, into, path, incident.impact, self.now_ms, kind)
             for one in self.alive(incident.signals)
         ]
-        dossier.note_echoes(self.conn, echoes, self.now_ms)
+        echoes.note(self.conn, self.house, kept, self.now_ms)
 
 
 def amend(conn: Connection, house: House, ref: str, order: Amendment, signed: Signed, now_ms: int) -> None:
@@ -173,7 +173,7 @@ def reopen(conn: Connection, house: House, ref: str, signed: Signed, now_ms: int
     if other is not None:
         raise Conflict(f"{row.service} has another open incident, {other.ref}: merge it into that one")
     old = desk.noun(row)
-    dossier.end_echoes(conn, old.service, [one.key for one in old.signals], now_ms)
+    echoes.end(conn, old.service, [one.key for one in old.signals], now_ms)
     hand = replace(old.hand, locks={**old.hand.locks, Field.STATE: signed.by})
     more = {"hand": msgspec.json.encode(hand).decode(), "closed_by": "", "backfilled": False}
     dossier.set_more(conn, old.id, more)
@@ -208,7 +208,7 @@ def merge(conn: Connection, house: House, ref: str, into: str, signed: Signed, n
     onset_ms = min(filter(None, (incident.timeline.onset_ms, whole.timeline.onset_ms)), default=0)
     records.change_incident(conn, whole.id, {"onset_ms": onset_ms})
     [grown] = records.with_alerts(conn, [target])
-    planning.tell_affected(conn, house, replace(grown, echoes=dossier.echoes_of(conn, whole.id)), now_ms)
+    planning.tell_affected(conn, house, replace(grown, echoes=echoes.of_incident(conn, whole.id)), now_ms)
 
 
 def _sink(desk: _Desk, incident: Incident, whole: Incident, reason: str, *, is_open: bool) -> None:
@@ -221,7 +221,7 @@ def _sink(desk: _Desk, incident: Incident, whole: Incident, reason: str, *, is_o
         records.change_incident(conn, incident.id, {**over, "state": IncidentState.RESOLVED.value})
     if incident.service == whole.service:
         more = speakers.strangers(conn, whole.id, desk.alive(incident.signals))
-        speakers.join(conn, desk.house, now_ms, whole, more)
+        speakers.join(conn, desk.house, now_ms, [(whole, more)])
     else:
         desk.keep_back(incident, whole.id, EchoKind.MERGED, (incident.service, whole.service))
     ended = replace(incident, state=IncidentState.RESOLVED, next_update_ms=0)
@@ -237,7 +237,9 @@ def _hand_over(conn: Connection, source: int, target: int) -> None:
         .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
         .where(a.c.incident == source, a.c.grade != "owner", log.c.state.in_(outbox.TOLD))
     )
-    rows = [{**row, "incident": target} for row in told.mappings()]
+    taken = sa.select(schema.incident.c.numbers).where(schema.incident.c.id == target)
+    since = max(1, conn.execute(taken).scalar_one())
+    rows = [{**row, "incident": target, "since_number": since} for row in told.mappings()]
     if rows:
         conn.execute(upsert(conn, a).on_conflict_do_nothing(), rows)
 

@@ -362,6 +362,18 @@ def next_due_ms(incident: Incident, now_ms: int, sight: Sight) -> int:
     return min((moment for moment in moments if moment > now_ms), default=0)
 
 
+def freed(scene: Scene, decisions: Iterable[Decision]) -> frozenset[str]:
+    """Return the services of which alerts that were kept back are to become something else."""
+    kept = {(echo.service, echo.signal.key) for echo in scene.echoes}
+    found = set()
+    for one in decisions if kept else ():
+        if isinstance(one, Opened | Echoed | Reopened | Joined):
+            service = one.service if isinstance(one, Opened | Echoed) else one.incident.service
+            if any((service, signal.key) in kept for signal in one.signals):
+                found.add(service)
+    return frozenset(found)
+
+
 def echo_due_ms(scene: Scene, now_ms: int) -> int:
     """Return when what was kept back could make an incident of its own; 0 when nothing waits."""
     moments = [echo.signal.ends_ms for echo in scene.echoes]

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from desk import schema
-from desk.delivery import outbox
+from desk.delivery import outbox, sequel
 from desk.delivery.outbox import MINUTE_MS
+from desk.delivery.sequel import Heard
 from desk.forecast import foretold
 from desk.house import House
-from desk.incident import dossier, records, speakers
+from desk.incident import dossier, echoes, records, speakers
 from desk.incident.decision import (
     Decision,
     Echoed,
@@ -46,11 +47,27 @@ _BEGINNING: Final = ("onset_ms", "noticed_ms")
 OF_AN_OPEN_ONE: Final[tuple[Kind, ...]] = ("first", "update", "reopened", "unstable")
 
 
-def carry_out(conn: Connection, house: House, decision: Decision, now_ms: int) -> None:
-    """Write down what was decided, and plan who hears of it."""
-    step = _STEPS.get(type(decision))
-    if step is not None:
-        step(conn, house, decision, now_ms)
+def carry_out(conn: Connection, house: House, decisions: Sequence[Decision], now_ms: int) -> bool:
+    """Write down what was decided, and plan who hears of it.
+
+    Tell whether there is more to it than alerts that joined others of their kind.
+    """
+    joined = [one for one in decisions if isinstance(one, Joined)]
+    news: frozenset[int] = frozenset()
+    if joined:
+        news = speakers.join(conn, house, now_ms, [(one.incident, one.signals) for one in joined])
+    changed = False
+    for decision in decisions:
+        step = _STEPS.get(type(decision))
+        if isinstance(decision, Joined):
+            told = _join(conn, house, decision, now_ms, news=decision.incident.id in news)
+            changed = changed or told or bool(decision.freed)
+        elif isinstance(decision, Echoed):
+            changed = _echo(conn, house, decision, now_ms) or changed
+        elif step is not None:
+            step(conn, house, decision, now_ms)
+            changed = True
+    return changed
 
 
 def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None:
@@ -59,7 +76,7 @@ def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None
     incident = replace(_begun(house, decision, decision.state, now_ms), next_update_ms=promise_ms)
     incident = insert(conn, house, incident, {"reason": decision.reason, "next_update_ms": promise_ms})
     dossier.note_turn(conn, incident.service, now_ms, came=True)
-    dossier.end_echoes(conn, incident.service, [one.key for one in decision.signals], now_ms)
+    echoes.end(conn, incident.service, [one.key for one in decision.signals], now_ms)
     if decision.unstable:
         incident = _unstable(conn, incident, now_ms)
     telling.publish(
@@ -71,7 +88,7 @@ def _open(conn: Connection, house: House, decision: Opened, now_ms: int) -> None
 def _reopen(conn: Connection, house: House, decision: Reopened, now_ms: int) -> None:
     """Let an incident go on that had ended: whoever was told of the end hears that it is back."""
     dossier.note_turn(conn, decision.incident.service, now_ms, came=True)
-    dossier.end_echoes(conn, decision.incident.service, [one.key for one in decision.signals], now_ms)
+    echoes.end(conn, decision.incident.service, [one.key for one in decision.signals], now_ms)
     incident = replace(
         decision.incident,
         impact=decision.impact,
@@ -113,7 +130,7 @@ def begin_anew(conn: Connection, house: House, incident: Incident, reason: str, 
     kept = (link.c.incident == incident.id) & (link.c.snapshot != "")
     conn.execute(sa.update(link).where(kept).values(snapshot=""))
     more = speakers.strangers(conn, incident.id, incident.signals)
-    speakers.join(conn, house, now_ms, incident, more)
+    speakers.join(conn, house, now_ms, [(incident, more)])
     return incident
 
 
@@ -122,9 +139,8 @@ def tell_anew(conn: Connection, house: House, incident: Incident, reason: str, n
     kind: Kind = "unstable" if incident.unstable_ms else "reopened"
     number = telling.publish(conn, house, incident, kind, now_ms, reason)
     outbox.withdraw(conn, incident.id, "it is back", ("resolved",))
-    heard_end = set(outbox.told_people(conn, incident.id)) - set(telling.believing(conn, incident))
-    told = None if incident.unstable_ms else sorted(heard_end)
-    telling.tell_told(conn, house, incident, Word(kind, number, told, held=True), now_ms)
+    heard = Heard.ALL if incident.unstable_ms else Heard.END
+    telling.tell_told(conn, house, incident, Word(kind, number, heard, held=True), now_ms)
     planning.tell_affected(conn, house, incident, now_ms, again=True)
 
 
@@ -162,23 +178,29 @@ def _settle(conn: Connection, house: House, decision: Settled, now_ms: int) -> N
     telling.tell_told(conn, house, incident, Word("update", number), now_ms)
 
 
-def _echo(conn: Connection, house: House, decision: Echoed, now_ms: int) -> None:
-    """Write alerts down beside the incident that accounts for them, and tell whom they touch in addition."""
+def _echo(conn: Connection, house: House, decision: Echoed, now_ms: int) -> bool:
+    """Write alerts down beside the incident that accounts for them, and tell whom they touch in addition.
+
+    Return whether there can be anybody.
+    """
     number = dossier.newest_incident(conn, decision.path[-1])
-    echoes = [
+    behind = [
         Echo(signal, decision.service, number, decision.path, decision.impact, now_ms)
         for signal in decision.signals
     ]
-    dossier.note_echoes(conn, echoes, now_ms)
+    news = echoes.note(conn, house, behind, now_ms)
     foretold.note(conn, decision.service, number, now_ms)
+    if not news:
+        return False
     cause = records.open_incidents(conn, [decision.path[-1]]).get(decision.path[-1])
     if cause is not None:
-        behind = replace(cause, echoes=dossier.echoes_of(conn, cause.id))
-        planning.tell_affected(conn, house, behind, now_ms)
+        whole = replace(cause, echoes=echoes.of_incident(conn, cause.id))
+        planning.tell_affected(conn, house, whole, now_ms)
+    return True
 
 
 def _fade(conn: Connection, _: House, decision: Faded, now_ms: int) -> None:
-    dossier.end_echoes(conn, decision.echo.service, [decision.echo.signal.key], now_ms)
+    echoes.fade(conn, decision.echo, now_ms)
 
 
 def _trace(conn: Connection, house: House, decision: Traced, now_ms: int) -> None:
@@ -222,25 +244,26 @@ def insert(conn: Connection, house: House, incident: Incident, more: Mapping[str
     ).inserted_primary_key
     assert key is not None, "an insert of one row names its key"
     incident = replace(incident, id=int(key[0]))
-    speakers.join(conn, house, incident.opened_ms, incident, incident.signals)
+    speakers.join(conn, house, incident.opened_ms, [(incident, incident.signals)])
     if incident.state is not IncidentState.RESOLVED:
         foretold.note(conn, incident.service, incident.id, incident.opened_ms)
     return incident
 
 
-def _join(conn: Connection, house: House, decision: Joined, now_ms: int) -> None:
-    """Add alerts, and tell those whom they affect in addition."""
+def _join(conn: Connection, house: House, decision: Joined, now_ms: int, *, news: bool) -> bool:
+    """Tell those whom alerts that were added affect in addition; return whether any could be."""
     old = decision.incident
-    news = speakers.join(conn, house, now_ms, old, decision.signals)
-    dossier.end_echoes(conn, old.service, decision.freed, now_ms)
+    echoes.end(conn, old.service, decision.freed, now_ms)
+    # What fails elsewhere may add people too, but only to a service that others need.
+    if not news and not house.catalogue.is_needed(old.service):
+        return False
     grown = replace(old, signals=(*old.signals, *decision.signals))
     if not old.is_held(Field.IMPACT):
         # The weight of the new alerts decides about the hold of whoever they add.
         impact = weigh(house.catalogue, old.service, decision.signals, ()).impact
         grown = replace(grown, impact=max(old.impact, impact, key=weight))
-    # What fails elsewhere may add people too, but only to a service that others need.
-    if news or len(house.catalogue.downstream(old.service)) > 1:
-        planning.tell_affected(conn, house, grown, now_ms)
+    planning.tell_affected(conn, house, grown, now_ms)
+    return True
 
 
 def _move(conn: Connection, house: House, decision: Moved, now_ms: int) -> None:
@@ -284,7 +307,8 @@ def _end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
 def end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
     """Close an incident; whoever was told of it hears so, and nobody else."""
     incident = replace(decision.incident, state=IncidentState.RESOLVED, timeline=decision.timeline)
-    told = telling.believing(conn, incident)
+    heard = telling.believers(incident)
+    told = sequel.anybody(conn, incident.id, heard)
     outbox.withdraw(conn, incident.id, "it was over before this was sent", OF_AN_OPEN_ONE)
     records.change_incident(
         conn,
@@ -302,10 +326,10 @@ def end(conn: Connection, house: House, decision: Ended, now_ms: int) -> None:
     if incident.unstable_ms:
         dossier.set_more(conn, incident.id, {"unstable_ms": 0})
         incident = replace(incident, unstable_ms=0)
-    digest.healed(conn, house.catalogue, incident.id, now_ms)
+    digest.healed(conn, house, incident.id, now_ms)
     records.keep_snapshots(conn, incident.id)
     number = telling.publish(conn, house, incident, "resolved", now_ms, decision.reason)
-    telling.tell_told(conn, house, incident, Word("resolved", number, told), now_ms)
+    telling.tell_told(conn, house, incident, Word("resolved", number, heard), now_ms)
 
 
 def _record(conn: Connection, house: House, decision: WasOver, now_ms: int) -> None:
@@ -328,14 +352,12 @@ _Step = Callable[[Connection, House, Any, int], None]
 _STEPS: Final[Mapping[type, _Step]] = {
     Opened: _open,
     Reopened: _reopen,
-    Joined: _join,
     Moved: _move,
     LostSight: _lose,
     Ended: _end,
     Flapped: _flap,
     Turned: _turn,
     Settled: _settle,
-    Echoed: _echo,
     Faded: _fade,
     Traced: _trace,
     WasOver: _record,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from desk import schema
 from desk.catalogue.catalogue import Catalogue
 from desk.house import House
-from desk.incident import records
+from desk.incident import echoes, records
 from desk.incident.incident import Echo, EchoKind, Incident, Turn
 from desk.incident.scene import ECHO_GRACE_MS, Failure, Scene
 from desk.page.view import Stretch
@@ -32,33 +32,35 @@ def scene(
     services: Collection[str] | None,
     now_ms: int,
     heard: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> Scene:
     """Return what is known at this moment of these services, or of all.
 
-    Of the alerts of incidents there are those that speak for the others, and those that were just heard.
+    Of the alerts of incidents, and of those that other incidents account for, there are those that speak for
+    the others, and those that were just heard; of the latter all, for services to be read ``whole``.
     """
     reopen_ms = house.config.reopen_within.ms
-    table = schema.incident
-    since_ms = now_ms - max(reopen_ms, ECHO_GRACE_MS)
-    lately = sa.or_(table.c.resolved_ms == 0, table.c.resolved_ms > since_ms)
-    rows = conn.execute(records.incident_rows().where(lately).order_by(table.c.resolved_ms, table.c.id)).all()
+    rows = records.lately(conn, now_ms - max(reopen_ms, ECHO_GRACE_MS))
     here = [row for row in rows if services is None or row.service in services]
     mine = records.with_speakers(conn, [row for row in here if not row.resolved_ms], heard)
-    echoes = _echoes(conn, services, [one.id for one in mine])
+    found = echoes.read(conn, services, [one.id for one in mine], list(heard), whole)
+    behind: dict[int, list[Echo]] = {}
+    for echo in found:
+        behind.setdefault(echo.incident, []).append(echo)
     turns = _turns(conn, services, now_ms)
     return Scene(
         sight=records.sight(conn, house.started_ms, now_ms),
         open={
             one.service: replace(
                 one,
-                echoes=tuple(echo for echo in echoes if echo.incident == one.id),
+                echoes=tuple(behind.get(one.id, ())),
                 turns=turns.get(one.service, ()),
             )
             for one in mine
         },
         past=_past([row for row in here if row.resolved_ms], now_ms - reopen_ms),
         failed=_failed(rows, now_ms),
-        echoes=tuple(echo for echo in echoes if services is None or echo.service in services),
+        echoes=tuple(echo for echo in found if services is None or echo.service in services),
         turns=turns,
         hosts=_hosts(conn, house.catalogue, services, now_ms),
     )
@@ -91,36 +93,6 @@ def _failed(rows: Iterable[Row[Any]], now_ms: int) -> dict[str, Failure]:
             if known is None or known.ended_ms:
                 found[row.service] = Failure(row.id, row.resolved_ms)
     return found
-
-
-def _echoes(conn: Connection, services: Collection[str] | None, incidents: Sequence[int]) -> list[Echo]:
-    table, alert = schema.echo, schema.alert
-    query = (
-        sa.select(table.c.incident, table.c.service, table.c.kind, table.c.path, table.c.impact)
-        .add_columns(table.c.since_ms.label("echo_ms"), alert)
-        .join(alert, alert.c.key == table.c.alert)
-        .where(table.c.ended_ms == 0)
-        .order_by(alert.c.key, table.c.incident)
-    )
-    if services is not None:
-        query = query.where(sa.or_(table.c.service.in_(services), table.c.incident.in_(incidents)))
-    return [
-        Echo(
-            signal=records.signal_of(row),
-            service=row.service,
-            incident=row.incident,
-            path=tuple(msgspec.json.decode(row.path, type=list[str])),
-            impact=Impact(row.impact),
-            since_ms=row.echo_ms,
-            kind=EchoKind(row.kind),
-        )
-        for row in conn.execute(query)
-    ]
-
-
-def echoes_of(conn: Connection, incident: int) -> tuple[Echo, ...]:
-    """Return the alerts that one incident accounts for at this moment."""
-    return tuple(_echoes(conn, (), [incident]))
 
 
 def _turns(conn: Connection, services: Collection[str] | None, now_ms: int) -> Mapping[str, tuple[Turn, ...]]:
@@ -188,38 +160,6 @@ def note_turn(conn: Connection, service: str, now_ms: int, *, came: bool) -> Non
     conn.execute(table.insert().values(service=service, at_ms=now_ms, came=came))
 
 
-def note_echoes(conn: Connection, echoes: Sequence[Echo], now_ms: int) -> None:
-    """Write down alerts of one service as echoes of an incident, and of no other."""
-    if not echoes:
-        return
-    end_echoes(conn, echoes[0].service, [one.signal.key for one in echoes], now_ms)
-    rows = [
-        {
-            "incident": one.incident,
-            "alert": one.signal.key,
-            "service": one.service,
-            "kind": one.kind.value,
-            "path": msgspec.json.encode(one.path).decode(),
-            "impact": one.impact.value,
-            "since_ms": one.since_ms,
-            "ended_ms": 0,
-        }
-        for one in echoes
-    ]
-    add = upsert(conn, schema.echo)
-    newer = {name: add.excluded[name] for name in ("kind", "path", "impact", "since_ms", "ended_ms")}
-    keys = ["incident", "alert", "service"]
-    conn.execute(add.on_conflict_do_update(index_elements=keys, set_=newer), rows)
-
-
-def end_echoes(conn: Connection, service: str, alerts: Collection[str], now_ms: int) -> None:
-    """Write down that alerts of a service are echoes no more."""
-    table = schema.echo
-    pending = sa.update(table).where(table.c.service == service, table.c.ended_ms == 0)
-    if alerts:
-        conn.execute(pending.where(table.c.alert.in_(list(alerts))).values(ended_ms=now_ms))
-
-
 @dataclass(frozen=True, slots=True)
 class Edit:
     """What a person did, with the words of before and after and the reason given."""
@@ -248,10 +188,14 @@ def titles(conn: Connection, incidents: Sequence[int]) -> dict[int, Mapping[str,
 def stretches(conn: Connection, since_ms: int) -> dict[str, list[Stretch]]:
     """Return when services were in trouble that another incident accounts for."""
     table = schema.echo
-    lately = sa.or_(table.c.ended_ms == 0, table.c.ended_ms > since_ms)
-    query = sa.select(table).where(table.c.kind != EchoKind.CLOSED.value, lately).limit(STRETCHES_MAX)
+    shown = table.c.kind != EchoKind.CLOSED.value
+    # What goes on is one stretch, and what came and went together is another, however many alerts it is of.
+    of = (table.c.service, table.c.impact, table.c.ended_ms)
+    first = sa.func.min(table.c.since_ms).label("since_ms")
+    open_ = sa.select(*of, first).where(shown, table.c.ended_ms == 0).group_by(*of)
+    past = sa.select(*of, table.c.since_ms).where(shown, table.c.ended_ms > since_ms).distinct()
     found: dict[str, list[Stretch]] = {}
-    for row in conn.execute(query):
+    for row in (*conn.execute(open_), *conn.execute(past.limit(STRETCHES_MAX))):
         stretch = Stretch(Impact(row.impact).state, row.since_ms, row.ended_ms or None)
         found.setdefault(row.service, []).append(stretch)
     return found

@@ -16,11 +16,11 @@ from desk.approval import approvals, lessor
 from desk.forecast import book as forecast_book
 from desk.house import House
 from desk.incident import correlate as decide
-from desk.incident import course, dossier, records, speakers
-from desk.incident.decision import Ignored
+from desk.incident import course, dossier, echoes, records, speakers
+from desk.incident.decision import Decision, Joined
 from desk.incident.escalation import patience_ends_ms, reason_to_escalate
 from desk.incident.incident import WATCHDOG, Change, Incident, Signal
-from desk.incident.scene import Sight
+from desk.incident.scene import Scene, Sight
 from desk.intake import alert_rows, heartbeat
 from desk.intake.merging import is_news, merge, outlasts, same_episode
 from desk.maintenance import book as maintenance_book
@@ -55,8 +55,9 @@ def receive(conn: Connection, house: House, signals: Sequence[Signal], now_ms: i
     asked = approvals.hear(conn, house, [change.signal for change in changes], now_ms)
     touches = {change.signal.key: house.catalogue.touches(change.signal.labels) for change in changes}
     records.save_doubts(conn, ((change.signal, touches[change.signal.key]) for change in changes))
-    records.hear_agents(conn, saved)
-    lessor.hear_members(conn, saved)
+    watchdogs = [one for one in saved if one.name == WATCHDOG]
+    records.hear_agents(conn, watchdogs)
+    lessor.hear_members(conn, watchdogs)
     audible = silence_book.heard(conn, changes, now_ms)
     foreseen = forecast_book.hear(conn, house, audible, now_ms)
     touched = {
@@ -131,16 +132,35 @@ def _carry_out(
 ) -> int:
     """Decide, apply, and look at what is open now; return when to look again."""
     speakers.refresh(conn, house, now_ms, services)
+    echoes.refresh(conn, house, now_ms, services)
     look = partial(dossier.scene, conn, house, services, now_ms)
-    scene = look([change.signal.key for change in changes])
+    keys = [change.signal.key for change in changes]
+    scene = look(keys)
     decided = decide.correlate(house.catalogue, scene, changes, now_ms)
+    freed = decide.freed(scene, decided)
+    if freed:
+        # Whatever was kept back of these services is to be something else now, and not only what speaks.
+        scene = look(keys, freed)
+        decided = decide.correlate(house.catalogue, scene, changes, now_ms)
     decisions = maintenance_book.unexplained(conn, decided)
-    for decision in decisions:
-        course.carry_out(conn, house, decision, now_ms)
-    if any(not isinstance(decision, Ignored) for decision in decisions):
+    if course.carry_out(conn, house, decisions, now_ms):
         scene = look()
+    else:
+        scene = replace(scene, open=_grown(scene, decisions))
     dues = [_look_after(conn, house, one, now_ms, scene.sight) for one in scene.open.values()]
     return min(filter(None, (*dues, decide.echo_due_ms(scene, now_ms))), default=0)
+
+
+def _grown(scene: Scene, decisions: Sequence[Decision]) -> Mapping[str, Incident]:
+    """Return the open incidents with the alerts that joined them."""
+    joined = [one for one in decisions if isinstance(one, Joined)]
+    return {
+        **scene.open,
+        **{
+            one.incident.service: replace(one.incident, signals=(*one.incident.signals, *one.signals))
+            for one in joined
+        },
+    }
 
 
 def _look_after(conn: Connection, house: House, incident: Incident, now_ms: int, sight: Sight) -> int:

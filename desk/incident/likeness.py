@@ -40,6 +40,19 @@ def roughly(catalogue: Catalogue, service: str, signal: Signal) -> str:
     return f"{_mark(catalogue, service)}:{_ROUGH}{_digest(catalogue, service, signal, ())}"
 
 
+def reach(catalogue: Catalogue, service: str, signal: Signal, *, rough: bool = False) -> str:
+    """Return what tells apart whom an alert hits; another one only where the catalogue changes.
+
+    A ``rough`` one tells nothing apart.
+    """
+    said: tuple[object, ...] = ()
+    if not rough:
+        impact = catalogue.impact(service, signal.labels)
+        said = (impact, signal.labels.get("drill") == "true", *_place(catalogue, service, signal))
+    digest = hashlib.blake2b(msgspec.json.encode(said), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{_mark(catalogue, service)}:{_ROUGH if rough else ''}{digest}"
+
+
 def is_rough(text: str) -> bool:
     """Tell whether a likeness says nothing of where an alert hits."""
     return f":{_ROUGH}" in text
@@ -64,7 +77,7 @@ def _digest(catalogue: Catalogue, service: str, signal: Signal, more: tuple[obje
     healing = (
         (remedy.status, remedy.escalate, bool(remedy.healed_ms), bool(remedy.verified_ms)) if remedy else ()
     )
-    impact = catalogue.touch(service, signal.labels).impact
+    impact = catalogue.impact(service, signal.labels)
     said = (impact, signal.labels.get("drill") == "true", healing, *more)
     digest = hashlib.blake2b(msgspec.json.encode(said), digest_size=_DIGEST_BYTES).hexdigest()
     return f"{digest}{OVER if signal.over else ''}"
@@ -86,6 +99,13 @@ def _host_counts(service: Service, rule: ImpactRule) -> bool:
     """Tell whether it matters on which host an alert fires."""
     counted = rule.share is not None and rule.share.of == "hosts"
     return counted or (bool(service.hosts) and rule.affects.narrowed)
+
+
+def by_host(catalogue: Catalogue, service: str, signal: Signal) -> bool:
+    """Tell whether the hosts on which such alerts fire are counted."""
+    known = catalogue.services.get(service)
+    rule = known.rule(signal.labels) if known else None
+    return rule is not None and rule.share is not None and rule.share.of == "hosts"
 
 
 def _words(signal: Signal) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -113,6 +114,11 @@ def open_incidents(conn: Connection, services: Iterable[str] | None = None) -> d
     return {one.service: one for one in with_speakers(conn, conn.execute(query).all())}
 
 
+def lately(conn: Connection, since_ms: int) -> Sequence[Row[Any]]:
+    """Return the rows of incidents that are open, and after them of those that ended since, the last last."""
+    return conn.execute(_LATELY, {"since_ms": since_ms}).all()
+
+
 def whole_incidents(conn: Connection) -> dict[str, Incident]:
     """Return the open incidents with all their alerts, which another catalogue may tell apart."""
     rows = conn.execute(incident_rows().where(schema.incident.c.resolved_ms == 0)).all()
@@ -133,26 +139,60 @@ SPEAKING: Final = schema.incident_alert.c.speaks > sa.literal_column("0")
 
 def with_alerts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Incident]:
     """Return rows of incidents as nouns, with all their alerts as they stand now, however many there are."""
-    return _with(conn, rows, sa.true())
+    return _with(conn, rows, _ALL, {})
 
 
 def with_speakers(conn: Connection, rows: Sequence[Row[Any]], heard: Collection[str] = ()) -> list[Incident]:
     """Return rows of incidents with those alerts that speak for all of theirs, and with those just heard."""
-    which = [SPEAKING, schema.incident_alert.c.alert.in_(list(heard))]
-    return _with(conn, rows, *which[: 2 if heard else 1])
+    found = list(heard)
+    if len(found) <= KEYS_PER_QUERY:
+        return _with(conn, rows, _HEARD if found else _SPEAK, {"heard": found} if found else {})
+    # So many are heard at once only where a silence or planned work lets them go.
+    kept = with_speakers(conn, rows, found[:KEYS_PER_QUERY])
+    for start in range(KEYS_PER_QUERY, len(found), KEYS_PER_QUERY):
+        more = _with(conn, rows, _HEARD_ONLY, {"heard": found[start : start + KEYS_PER_QUERY]})
+        kept = [_grown(old, new.signals) for old, new in zip(kept, more, strict=True)]
+    return kept
 
 
-def _with(conn: Connection, rows: Sequence[Row[Any]], *which: sa.ColumnElement[bool]) -> list[Incident]:
-    """Return rows as nouns with the alerts of any of these kinds, each found by an index of its own."""
+def _grown(incident: Incident, signals: Sequence[Signal]) -> Incident:
+    known = {one.key for one in incident.signals}
+    return replace(incident, signals=(*incident.signals, *(one for one in signals if one.key not in known)))
+
+
+def _of_incidents(*which: sa.ColumnElement[bool]) -> sa.CompoundSelect[Any]:
+    """Return the question for the alerts of incidents that are of any of these kinds.
+
+    Each kind is found by an index of its own. It is built once, for it is asked with each batch.
+    """
     link, alert = schema.incident_alert, schema.alert
     mine = (
         sa.select(link.c.incident, link.c.likeness, alert)
         .join(alert, alert.c.key == link.c.alert)
-        .where(link.c.incident.in_([row.id for row in rows]))
+        .where(link.c.incident.in_(sa.bindparam("in", expanding=True)))
     )
-    found = sa.union(*(mine.where(one) for one in which)).order_by("likeness", "key")
+    return sa.union(*(mine.where(one) for one in which)).order_by("likeness", "key")
+
+
+_OF_THESE: Final = schema.incident_alert.c.alert.in_(sa.bindparam("heard", expanding=True))
+_ALL: Final = _of_incidents(sa.true())
+_SPEAK: Final = _of_incidents(SPEAKING)
+_HEARD: Final = _of_incidents(SPEAKING, _OF_THESE)
+_HEARD_ONLY: Final = _of_incidents(_OF_THESE)
+_LATELY: Final = (
+    incident_rows()
+    .where(
+        sa.or_(schema.incident.c.resolved_ms == 0, schema.incident.c.resolved_ms > sa.bindparam("since_ms"))
+    )
+    .order_by(schema.incident.c.resolved_ms, schema.incident.c.id)
+)
+
+
+def _with(
+    conn: Connection, rows: Sequence[Row[Any]], which: sa.CompoundSelect[Any], values: Mapping[str, Any]
+) -> list[Incident]:
     signals: dict[int, list[Signal]] = {row.id: [] for row in rows}
-    for row in conn.execute(found) if rows else ():
+    for row in conn.execute(which, {"in": list(signals), **values}) if rows else ():
         signals[row.incident].append(signal_of(row))
     return [incident_of(row, signals[row.id]) for row in rows]
 

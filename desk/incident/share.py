@@ -30,7 +30,7 @@ def weigh(catalogue: Catalogue, service: str, signals: Iterable[Signal], hosts: 
         if known and rule is not None and rule.share is not None:
             shared.setdefault(known.impact.index(rule), []).append(signal)
             continue
-        impact = catalogue.touch(service, signal.labels).impact
+        impact = catalogue.impact(service, signal.labels)
         if impact is not None:
             found.append(Weighed(impact))
     for index, hit in sorted(shared.items()):

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from desk import schema
+from desk.catalogue.service import HOSTS_MAX
 from desk.house import House
 from desk.incident import records
 from desk.incident.incident import Incident, Signal
-from desk.incident.likeness import is_current, is_rough, likeness, roughly, scope_of
+from desk.incident.likeness import by_host, is_current, is_rough, likeness, roughly, scope_of
 from desk.incident.records import KEYS_PER_QUERY
 from desk.incident.scene import RESEND_GRACE_MS
 from desk.store.bulk import once, put
@@ -28,13 +29,17 @@ from desk.store.bulk import once, put
 LIKENESSES_MAX: Final = 1_000
 """So many likenesses of one incident are told apart; alerts beyond are told apart only roughly.
 
-Each is still heard by itself when it comes, and whoever it touches is told.
+Each is still heard by itself when it comes, and whoever it touches is told. Where hosts are counted it is
+as many as a service may have.
 """
 PAGE_ROWS: Final = 2_000
 SILENT: Final = 0
 SPEAKS: Final = 1
 SPEAKS_LAST: Final = 2
 """It ended, and none that is alike ended later."""
+
+More = tuple[Incident, Sequence[Signal]]
+"""An incident and alerts that are to belong to it."""
 
 _LINK, _ALERT, _INCIDENT = schema.incident_alert, schema.alert, schema.incident
 
@@ -61,16 +66,12 @@ class _Chorus:
     voices: dict[str, Voice]
     _marks: dict[str, int] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, conn: Connection, house: House, now_ms: int, incident: int, service: str) -> _Chorus:
-        """Read who speaks now."""
-        voices = {row.likeness: _voice(row) for row in conn.execute(_SPEAKING_IN, {"in": incident})}
-        return cls(conn, house, now_ms, incident, service, voices)
-
     def like(self, signal: Signal) -> str:
         """Return what an alert is like, roughly where too many differ already."""
         found = likeness(self.house.catalogue, self.service, signal)
         if found in self.voices or len(self.voices) < LIKENESSES_MAX:
+            return found
+        if len(self.voices) < HOSTS_MAX and by_host(self.house.catalogue, self.service, signal):
             return found
         return roughly(self.house.catalogue, self.service, signal)
 
@@ -111,12 +112,28 @@ class _Chorus:
             self._marks[voice.alert] = voice.speaks
         self.voices[voice.likeness] = voice
 
-    def write(self) -> None:
-        """Write down who speaks."""
-        marks = sorted(self._marks.items())
-        if marks:
-            rows = [{"in": self.incident, "of": alert, "as": speaks} for alert, speaks in marks]
-            self.conn.execute(_LET_SPEAK, rows)
+    def marks(self) -> list[dict[str, Any]]:
+        """Return who speaks from now on and who does no more, as it is to be written."""
+        return [{"in": self.incident, "of": one, "as": speaks} for one, speaks in sorted(self._marks.items())]
+
+
+def _choruses(
+    conn: Connection, house: House, now_ms: int, incidents: Collection[tuple[int, str]]
+) -> dict[int, _Chorus]:
+    """Read who speaks now in incidents, each given with its service."""
+    voices: dict[int, dict[str, Voice]] = {number: {} for number, _ in incidents}
+    for row in conn.execute(_SPEAKING_IN, {"in": list(voices)}):
+        voices[row.incident][row.likeness] = _voice(row)
+    return {
+        number: _Chorus(conn, house, now_ms, number, service, voices[number]) for number, service in incidents
+    }
+
+
+def _write(conn: Connection, choruses: Iterable[_Chorus]) -> None:
+    """Write down who speaks."""
+    rows = [mark for one in choruses for mark in one.marks()]
+    if rows:
+        conn.execute(_LET_SPEAK, rows)
 
 
 def _speaking() -> sa.Select[Any]:
@@ -127,8 +144,24 @@ def _speaking() -> sa.Select[Any]:
     )
 
 
-# Built once, for they are asked for each incident of each batch.
-_SPEAKING_IN: Final = _speaking().where(_LINK.c.incident == sa.bindparam("in"))
+# Built once, for they are asked with each batch.
+_SPEAKING_IN: Final = _speaking().where(_LINK.c.incident.in_(sa.bindparam("in", expanding=True)))
+_SPEAKING_NOW: Final = (
+    _speaking()
+    .add_columns(_INCIDENT.c.service)
+    .join(_INCIDENT, _INCIDENT.c.id == _LINK.c.incident)
+    .where(_INCIDENT.c.resolved_ms == 0)
+)
+_SPEAKING_OF: Final = _SPEAKING_NOW.where(_INCIDENT.c.service.in_(sa.bindparam("of", expanding=True)))
+_MEMBERSHIPS: Final = (
+    sa.select(_LINK.c.incident, _LINK.c.alert, _LINK.c.likeness, _LINK.c.speaks, _INCIDENT.c.service)
+    .join(_INCIDENT, _INCIDENT.c.id == _LINK.c.incident)
+    .where(
+        _LINK.c.alert.in_(sa.bindparam("keys", expanding=True)),
+        sa.or_(_INCIDENT.c.resolved_ms == 0, _INCIDENT.c.resolved_ms > sa.bindparam("since_ms")),
+    )
+    .order_by(_LINK.c.incident, _LINK.c.alert)
+)
 _MINE: Final = (_LINK.c.incident == sa.bindparam("in")) & (_LINK.c.alert == sa.bindparam("of"))
 _MOVE: Final = sa.update(_LINK).where(_MINE).values(likeness=sa.bindparam("new"), speaks=SILENT)
 _LET_SPEAK: Final = sa.update(_LINK).where(_MINE).values(speaks=sa.bindparam("as"))
@@ -145,45 +178,54 @@ def _waits(house: House, now_ms: int) -> bool:
 
 def _best(chorus: _Chorus, found: str) -> sa.Select[Any]:
     """Return the question for the alert that speaks best for its likeness: whichever is alive, if one is."""
-    started_ms = chorus.house.started_ms
-    unheard: sa.ColumnElement[bool] = sa.false()
-    if _waits(chorus.house, chorus.now_ms):
-        unheard = sa.and_(~_ALERT.c.over, _ALERT.c.updated_ms < started_ms)
-    alive = sa.case((_ALERT.c.ends_ms > chorus.now_ms, 0), (unheard, 1), else_=2)
     return (
         sa.select(_ALERT.c.key, _ALERT.c.ends_ms, _ALERT.c.over)
         .join(_LINK, _LINK.c.alert == _ALERT.c.key)
         .where(_LINK.c.incident == chorus.incident, _LINK.c.likeness == found)
-        .order_by(_ALERT.c.over, alive, _ALERT.c.ends_ms.desc(), _ALERT.c.key)
+        .order_by(*liveliest(chorus.house, chorus.now_ms))
         .limit(1)
     )
 
 
-def join(conn: Connection, house: House, now_ms: int, incident: Incident, signals: Iterable[Signal]) -> bool:
-    """Write down that alerts belong to an incident; tell whether any may touch people none touched before.
+def liveliest(house: House, now_ms: int) -> tuple[sa.ColumnElement[Any], ...]:
+    """Return the order in which those alerts come first that are most surely alive."""
+    unheard: sa.ColumnElement[bool] = sa.false()
+    if _waits(house, now_ms):
+        unheard = sa.and_(~_ALERT.c.over, _ALERT.c.updated_ms < house.started_ms)
+    alive = sa.case((_ALERT.c.ends_ms > now_ms, 0), (unheard, 1), else_=2)
+    return (_ALERT.c.over, alive, _ALERT.c.ends_ms.desc(), _ALERT.c.key)
 
-    None of them may belong to it already.
+
+def join(conn: Connection, house: House, now_ms: int, more: Sequence[More]) -> frozenset[int]:
+    """Write down that alerts belong to incidents; return in which they may touch people none touched before.
+
+    None of them may belong to its incident already.
     """
-    chorus = _Chorus.of(conn, house, now_ms, incident.id, incident.service)
-    before = {scope_of(one) for one in chorus.voices}
-    rows, news = [], False
-    for signal in _last_first(signals):
-        found = chorus.like(signal)
-        chorus.hear(found, signal)
-        values = {"starts_ms": signal.starts_ms, "snapshot": "", "likeness": found, "speaks": SILENT}
-        rows.append({"incident": incident.id, "alert": signal.key, **values})
-        news = news or is_rough(found) or scope_of(found) not in before
+    choruses = _choruses(conn, house, now_ms, [(one.id, one.service) for one, _ in more])
+    rows, news = [], set()
+    for incident, signals in more:
+        chorus = choruses[incident.id]
+        before = {scope_of(one) for one in chorus.voices}
+        for signal in _last_first(signals):
+            found = chorus.like(signal)
+            chorus.hear(found, signal)
+            values = {"starts_ms": signal.starts_ms, "snapshot": "", "likeness": found, "speaks": SILENT}
+            rows.append({"incident": incident.id, "alert": signal.key, **values})
+            if is_rough(found) or scope_of(found) not in before:
+                news.add(incident.id)
     if rows:
         put(conn, _LINK, rows, once)
-    chorus.write()
-    return news
+    _write(conn, choruses.values())
+    return frozenset(news)
 
 
 def strangers(conn: Connection, incident: int, signals: Sequence[Signal]) -> tuple[Signal, ...]:
     """Return those of these alerts that do not belong to an incident yet."""
-    keys = [one.key for one in signals]
-    query = sa.select(_LINK.c.alert).where(_LINK.c.incident == incident, _LINK.c.alert.in_(keys))
-    known = set(conn.execute(query).scalars())
+    known: set[str] = set()
+    for start in range(0, len(signals), KEYS_PER_QUERY):
+        keys = [one.key for one in signals[start : start + KEYS_PER_QUERY]]
+        query = sa.select(_LINK.c.alert).where(_LINK.c.incident == incident, _LINK.c.alert.in_(keys))
+        known.update(conn.execute(query).scalars())
     return tuple(one for one in signals if one.key not in known)
 
 
@@ -199,8 +241,9 @@ def hear(conn: Connection, house: House, now_ms: int, signals: Collection[Signal
     found: dict[tuple[int, str], list[Row[Any]]] = {}
     for row in _memberships(conn, list(changed), since_ms):
         found.setdefault((row.incident, row.service), []).append(row)
-    for (incident, service), rows in found.items():
-        chorus = _Chorus.of(conn, house, now_ms, incident, service)
+    choruses = _choruses(conn, house, now_ms, found) if found else {}
+    for (incident, _), rows in found.items():
+        chorus = choruses[incident]
         like = {row.alert: chorus.like(changed[row.alert]) for row in rows}
         chorus.move({row.alert: like[row.alert] for row in rows if row.likeness != like[row.alert]})
         # Who spoke for them and is of another likeness now leaves the others without a word.
@@ -208,48 +251,35 @@ def hear(conn: Connection, house: House, now_ms: int, signals: Collection[Signal
             chorus.replace(left)
         for signal in _last_first(changed[alert] for alert in like):
             chorus.hear(like[signal.key], signal)
-        chorus.write()
+    _write(conn, choruses.values())
 
 
 def _memberships(conn: Connection, keys: Sequence[str], since_ms: int) -> list[Row[Any]]:
-    lately = sa.or_(_INCIDENT.c.resolved_ms == 0, _INCIDENT.c.resolved_ms > since_ms)
-    query = (
-        sa.select(_LINK.c.incident, _LINK.c.alert, _LINK.c.likeness, _LINK.c.speaks, _INCIDENT.c.service)
-        .join(_INCIDENT, _INCIDENT.c.id == _LINK.c.incident)
-        .where(_LINK.c.alert.in_(sa.bindparam("keys", expanding=True)), lately)
-        .order_by(_LINK.c.incident, _LINK.c.alert)
-    )
     found: list[Row[Any]] = []
     for start in range(0, len(keys), KEYS_PER_QUERY):
-        found += conn.execute(query, {"keys": keys[start : start + KEYS_PER_QUERY]})
+        some = keys[start : start + KEYS_PER_QUERY]
+        found += conn.execute(_MEMBERSHIPS, {"keys": some, "since_ms": since_ms})
     return found
 
 
 def refresh(conn: Connection, house: House, now_ms: int, services: Collection[str] | None = None) -> None:
     """Let others speak for those that fell silent, in the open incidents of these services or of all."""
-    query = (
-        _speaking()
-        .add_columns(_INCIDENT.c.service)
-        .join(_INCIDENT, _INCIDENT.c.id == _LINK.c.incident)
-        .where(_INCIDENT.c.resolved_ms == 0)
-    )
-    if services is not None:
-        query = query.where(_INCIDENT.c.service.in_(services))
     outdated: dict[int, str] = {}
     silent: dict[tuple[int, str], list[str]] = {}
-    for row in conn.execute(query):
+    asked = conn.execute(_SPEAKING_NOW if services is None else _SPEAKING_OF, {"of": list(services or ())})
+    for row in asked:
         if not is_current(house.catalogue, row.service, row.likeness):
             outdated[row.incident] = row.service
         elif row.speaks == SPEAKS and row.ends_ms <= now_ms:
             silent.setdefault((row.incident, row.service), []).append(row.likeness)
     for incident, service in outdated.items():
         rebuild(conn, house, now_ms, incident, service)
-    for (incident, service), left in silent.items():
-        if incident not in outdated:
-            chorus = _Chorus.of(conn, house, now_ms, incident, service)
-            for found in left:
-                chorus.replace(found)
-            chorus.write()
+    still = [one for one in silent if one[0] not in outdated]
+    choruses = _choruses(conn, house, now_ms, still) if still else {}
+    for incident, service in still:
+        for found in silent[incident, service]:
+            choruses[incident].replace(found)
+    _write(conn, choruses.values())
 
 
 def rebuild(conn: Connection, house: House, now_ms: int, incident: int, service: str) -> None:
@@ -264,7 +294,7 @@ def rebuild(conn: Connection, house: House, now_ms: int, incident: int, service:
         chorus.move(like)
     for found in tuple(chorus.voices):
         chorus.replace(found)
-    chorus.write()
+    _write(conn, [chorus])
 
 
 def _pages(conn: Connection, incident: int) -> Iterator[list[Signal]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +20,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from desk import schema
 from desk.incident import records
 from desk.incident.incident import Signal
-from desk.store.bulk import fetch, over, put
+from desk.store.bulk import fetch, over, put, straight
 
-_ROWS_AT_ONCE: Final = (256, 64, 16, 4, 1)  # rows of one statement on SQLite
+_ROWS_AT_ONCE: Final = (1, 4, 8, 16, 32, 64, 256)  # rows of one statement on SQLite
 
 _COLUMNS: Final = tuple(column.name for column in schema.alert.columns)
 _NEWEST: Final = over(schema.alert, _COLUMNS[1:])
@@ -76,22 +77,20 @@ def save_signals(conn: Connection, signals: Iterable[Signal]) -> None:
             one.guessed,
             one.over,
         )
-        for one in sorted(signals, key=_key)
+        for one in signals
     ]
+    rows.sort(key=itemgetter(0))
     if conn.dialect.name == "postgresql":
         put(conn, schema.alert, (dict(zip(_COLUMNS, row, strict=True)) for row in rows), _NEWEST)
         return
     done = 0
-    for count in _ROWS_AT_ONCE:
-        while len(rows) - done >= count:
-            # Straight to the driver: each value is what the driver takes already.
-            values = tuple(chain.from_iterable(rows[done : done + count]))
-            conn.exec_driver_sql(_saving(count), values)
-            done += count
-
-
-def _key(signal: Signal) -> str:
-    return signal.key
+    while left := len(rows) - done:
+        count = next((size for size in _ROWS_AT_ONCE if size >= left), _ROWS_AT_ONCE[-1])
+        some = rows[done : done + count]
+        # A row that is written twice is the same row, and one more statement would take longer.
+        some += some[-1:] * (count - len(some))
+        straight(conn, _saving(count), tuple(chain.from_iterable(some)))
+        done = min(done + count, len(rows))
 
 
 def _text_of(pairs: Mapping[str, str]) -> str:

@@ -22,14 +22,17 @@ from desk.staff.counter import Counter
 
 SIGNALS_MAX: Final = 5_000
 
+Done = Callable[[BaseException | None], object]
+"""Is called once: with None when alerts are durable, or with what was wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Post:
-    """The alerts of one body, and the promise to whoever sent them."""
+    """The alerts of one body, and whom to tell what came of them."""
 
     signals: tuple[Signal, ...]
     now_ms: int
-    done: asyncio.Future[None]
+    done: Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,18 @@ class Gathering:
 
     async def take(self, signals: tuple[Signal, ...], now_ms: int) -> None:
         """Return when these alerts are durable, with all that follows from them."""
-        loop = asyncio.get_running_loop()
-        post = _Post(signals, now_ms, loop.create_future())
-        self._waiting.append(post)
+        promise: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.post(signals, now_ms, partial(_keep, promise))
+        await promise
+
+    def post(self, signals: tuple[Signal, ...], now_ms: int, done: Done) -> None:
+        """Take alerts in, and call ``done`` on this event loop once that came to an end."""
+        self._waiting.append(_Post(signals, now_ms, done))
         if not self._writing:
             self._writing = True
+            loop = asyncio.get_running_loop()
             # Whatever has come in this turn of the loop goes along.
             loop.call_soon(self._write, loop)
-        await post.done
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         count = 0
@@ -93,18 +100,17 @@ class Gathering:
         if wrong is None:
             self._counter.woken(promise.result().outcome)
         for post in group:
-            # Somebody who went away waits no more.
-            if wrong is None and not post.done.done():
-                post.done.set_result(None)
-            elif not post.done.done():
+            if wrong is None:
+                post.done(None)
+            else:
                 self._alone(loop, post, wrong, alone=len(group) == 1)
 
     def _alone(
-        self, loop: asyncio.AbstractEventLoop, post: _Post, wrong: BaseException | None, *, alone: bool
+        self, loop: asyncio.AbstractEventLoop, post: _Post, wrong: BaseException, *, alone: bool
     ) -> None:
         """Try a post by itself, so that one that cannot be taken does not take its neighbours along."""
-        if alone and wrong is not None:
-            post.done.set_exception(wrong)
+        if alone:
+            post.done(wrong)
             return
         self._hand_over([post], lambda promise: loop.call_soon_threadsafe(self._settled, post, promise))
 
@@ -112,12 +118,16 @@ class Gathering:
         wrong = promise.exception()
         if wrong is None:
             self._counter.woken(promise.result().outcome)
-        if post.done.done():
-            return
-        if wrong is None:
-            post.done.set_result(None)
-        else:
-            post.done.set_exception(wrong)
+        post.done(wrong)
+
+
+def _keep(promise: asyncio.Future[None], wrong: BaseException | None) -> None:
+    if promise.done():
+        return  # Somebody who went away waits no more.
+    if wrong is None:
+        promise.set_result(None)
+    else:
+        promise.set_exception(wrong)
 
 
 def _receive(conn: Connection, house: House, posts: Sequence[_Post]) -> _Received:

@@ -16,9 +16,9 @@ from desk.catalogue.customer import Customer, Person
 from desk.catalogue.person import Slug, Zone
 from desk.catalogue.service import Service
 from desk.house import House
-from desk.incident import records
+from desk.incident import waiting
 from desk.incident.decision import Decision, Opened, WasOver
-from desk.incident.incident import Change, weight
+from desk.incident.incident import Change, Signal, weight
 from desk.maintenance.maintenance import (
     Maintenance,
     Plan,
@@ -159,6 +159,13 @@ def settle(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> int:
     return count
 
 
+def called_off(conn: Connection, plans: Mapping[str, Plan], now_ms: int) -> list[str]:
+    """Return the ids in these plans of what is still to come and was called off: it stays so."""
+    table = schema.maintenance
+    ended = conn.execute(sa.select(table.c.id).where(table.c.cancelled_ms > 0).order_by(table.c.id)).scalars()
+    return [key for key in ended if key in plans and plans[key].end_ms > now_ms]
+
+
 def tick(conn: Connection, house: House, now_ms: int, *, by_hand: bool = False) -> int:
     """Carry out what time means for planned work, and say what is to be said; return when to look again.
 
@@ -288,23 +295,15 @@ def unexplained(conn: Connection, decisions: Sequence[Decision]) -> list[Decisio
 
 def released(conn: Connection, house: House, now_ms: int) -> tuple[Change, ...]:
     """Return the alerts that still fire and that no planned work explains any more, as if just heard."""
-    table = schema.under_work
-    keys = [row.alert for row in conn.execute(sa.select(table.c.alert).order_by(table.c.alert))]
-    if not keys:
-        return ()
     works = under_way(conn)
-    signals = records.known_signals(conn, keys)
-    free = []
-    for key in keys:
-        signal = signals.get(key)
-        firing = signal is not None and not signal.over and signal.ends_ms > now_ms
-        touches = house.catalogue.touches(signal.labels) if signal is not None and firing else ()
-        if any(one.impact is not None and hides(works, one.service, one.impact) for one in touches):
-            continue
-        conn.execute(sa.delete(table).where(table.c.alert == key))
-        if signal is not None and firing:
-            free.append(Change(signal, fresh=True))
-    return tuple(free)
+
+    def explained(signal: Signal) -> bool:
+        touches = house.catalogue.touches(signal.labels)
+        return any(one.impact is not None and hides(works, one.service, one.impact) for one in touches)
+
+    grounds = waiting.digest((works, house.catalogue.marks))
+    free = waiting.released(conn, schema.under_work, grounds, explained, now_ms)
+    return tuple(Change(signal, fresh=True) for signal in free)
 
 
 def _columns(work: Maintenance) -> dict[str, Any]:

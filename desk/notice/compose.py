@@ -13,10 +13,11 @@ from babel.units import format_unit
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from desk.audience.audience import Why
+from desk.catalogue.names import Names
 from desk.catalogue.person import Zone, printable
 from desk.catalogue.service import Service
 from desk.incident.incident import Signal
-from desk.notice.lint import flaws
+from desk.notice.lint import TEXT_CHARS_MAX, flaws
 from desk.notice.words import say, spoken
 from desk.state import Impact, IncidentState
 
@@ -128,7 +129,7 @@ class Wording:
     refused: str = ""
 
 
-def wording(signals: Iterable[Signal], strangers: Iterable[str]) -> Wording:
+def wording(signals: Iterable[Signal], strangers: Names) -> Wording:
     """Return the customer words of the first alert that has some, unless they name what nobody may read.
 
     ``strangers`` are the names of customers: no letter names one. Hosts and addresses are ours to know,
@@ -140,7 +141,7 @@ def wording(signals: Iterable[Signal], strangers: Iterable[str]) -> Wording:
         if not noticed and not doing:
             continue
         for language, text in (*noticed.items(), *doing.items()):
-            refused = unfit(text, language, strangers, signal)
+            refused = unfit(text, language, strangers.near(text[:TEXT_CHARS_MAX]), signal)
             if refused:
                 return Wording({}, {}, refused)
         return Wording(noticed, doing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from desk.catalogue.catalogue import Catalogue
 from desk.catalogue.person import Zone, printable
 from desk.config import Config
 from desk.delivery.outbox import TOLD
+from desk.house import House
 from desk.notice import leaflet
 from desk.notice.compose import Letter, Line, customer_letter, said_length, said_time
 from desk.notice.leaflet import Leaflet
@@ -28,6 +30,7 @@ MORNING_HOUR: Final = 8
 LINES_MAX: Final = 50
 PEOPLE_AT_ONCE: Final = 1_000
 TEST_MARK: Final = "[TEST] "
+_PLAN: Final = schema.digest_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +51,41 @@ def put_off(conn: Connection, incident: int, people: Iterable[int], now_ms: int)
     _note(conn, incident, [(person, due_ms) for person in people], "many", now_ms)
 
 
-def healed(conn: Connection, catalogue: Catalogue, incident: int, now_ms: int) -> None:
-    """Note what was over before they were told, for those whom it would have concerned and who want it."""
-    wanting = {str(one.email) for _, one in catalogue.people() if one.digest == "daily"}
-    if not wanting:
-        return
-    a, p, log = schema.audience, schema.person, schema.delivery_log
-    told = sa.exists().where(log.c.notice == a.c.notice, log.c.person == a.c.person, log.c.state.in_(TOLD))
-    query = (
-        sa.select(p.c.id, p.c.email, p.c.zone)
-        .join(a, a.c.person == p.c.id)
-        .where(a.c.incident == incident, a.c.grade != "owner", ~told)
-    )
-    rows = [
-        (row.id, morning_ms(now_ms, Zone(row.zone))) for row in conn.execute(query) if row.email in wanting
-    ]
-    _note(conn, incident, rows, "healed", now_ms)
+def healed(conn: Connection, house: House, incident: int, now_ms: int) -> None:
+    """Note what was over before they were told, for those whom it would have concerned and who want it.
+
+    The first page of them is noted here; ``go_on`` notes the others.
+    """
+    _note_page(conn, house, incident, 0, now_ms)
+
+
+def go_on(conn: Connection, house: House) -> bool:
+    """Note it for one more page of people; return whether there was one."""
+    row = conn.execute(sa.select(_PLAN).order_by(_PLAN.c.at_ms, _PLAN.c.incident).limit(1)).one_or_none()
+    if row is not None:
+        _note_page(conn, house, row.incident, row.after, row.at_ms)
+    return row is not None
+
+
+def _note_page(conn: Connection, house: House, incident: int, after: int, over_ms: int) -> None:
+    daily = house.inquiries.roll(house.catalogue, house.people).daily
+    start = bisect_right(daily, after)
+    page = daily[start : start + PEOPLE_AT_ONCE]
+    if page:
+        a, p, log = schema.audience, schema.person, schema.delivery_log
+        told = sa.exists().where(
+            log.c.notice == a.c.notice, log.c.person == a.c.person, log.c.state.in_(TOLD)
+        )
+        query = (
+            sa.select(p.c.id, p.c.zone)
+            .join(a, a.c.person == p.c.id)
+            .where(a.c.incident == incident, a.c.person.in_(page), a.c.grade != "owner", ~told)
+        )
+        rows = [(row.id, morning_ms(over_ms, Zone(row.zone))) for row in conn.execute(query)]
+        _note(conn, incident, rows, "healed", over_ms)
+    conn.execute(sa.delete(_PLAN).where(_PLAN.c.incident == incident))
+    if start + len(page) < len(daily):
+        conn.execute(_PLAN.insert().values(incident=incident, after=page[-1], at_ms=over_ms))
 
 
 def morning_ms(now_ms: int, zone: Zone) -> int:

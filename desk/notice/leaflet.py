@@ -103,8 +103,13 @@ def heard(conn: Connection, about: str) -> dict[int, int]:
     return {int(person): int(count) for person, count in conn.execute(query)}
 
 
-def reached(conn: Connection, about: str, kind: str) -> dict[int, int]:
-    """Return who has, or may have, a leaflet of a kind about something, each with its date."""
+def reached(
+    conn: Connection, about: str, kind: str, between: tuple[int, int] | None = None
+) -> dict[int, int]:
+    """Return who has, or may have, a leaflet of a kind about something, each with its date.
+
+    Of all people, or of those between two ids.
+    """
     log, leaflet = schema.leaflet_log, schema.leaflet
     query = (
         sa.select(log.c.person, sa.func.min(leaflet.c.created_ms))
@@ -113,6 +118,8 @@ def reached(conn: Connection, about: str, kind: str) -> dict[int, int]:
         .where(log.c.state.in_(("accepted", "sending", "unknown", "doubtful")))
         .group_by(log.c.person)
     )
+    if between:
+        query = query.where(log.c.person.between(*between))
     return {int(person): int(at_ms) for person, at_ms in conn.execute(query)}
 
 
@@ -216,12 +223,19 @@ def _not_now(conn: Connection, row: Found, now_ms: int) -> dict[str, Any] | None
 def _way(conn: Connection, row: Found) -> Way | None:
     """Return by which way this person gets it, None where none leads anywhere."""
     lost = {EMAIL} if suppression.suppressed(conn, [row.person]) else set()
+    lost |= suppression.lost_ways(conn, row.person).keys()
     found = ways.all_of(conn, row.person, row.email)
     return ways.sound(found, row.channel, lost, canary.silent_channels(conn))
 
 
 def _returned(conn: Connection, row: Found) -> dict[str, Any]:
-    because = suppression.suppressed(conn, [row.person]).get(row.person, "no way is left")
+    because = suppression.suppressed(conn, [row.person]).get(row.person)
+    if because is None:
+        ended = [f"{channel}: {said}" for channel, said in suppression.lost_ways(conn, row.person).items()]
+        return {
+            "state": "skipped",
+            "reply": f"no way is left; {'; '.join(ended)}" if ended else "no way is left",
+        }
     return {"state": "skipped", "reply": f"mail to this address came back: {because}"}
 
 
@@ -256,11 +270,11 @@ def _letter(conn: Connection, row: Found) -> Found | None:
     return conn.execute(query).one_or_none()
 
 
-def record(conn: Connection, folded: Folded, state: str, reply: str, at_ms: int) -> None:
-    """Write down what became of a copy, and when it is to be tried again."""
+def record(conn: Connection, folded: Folded, state: str, reply: str, at_ms: int, after_ms: int = 0) -> None:
+    """Write down what became of a copy, and when it is to be tried again: after ``after_ms`` at least."""
     if state == "unknown" and folded.tries >= UNKNOWN_TRIES_MAX:
         state = "doubtful"
-    wait_ms = min(RETRY_MAX_MS, RETRY_FIRST_MS << min(folded.tries - 1, 20))
+    wait_ms = max(after_ms, min(RETRY_MAX_MS, RETRY_FIRST_MS << min(folded.tries - 1, 20)))
     if state == "failed" and (following := _next_way(conn, folded)):
         values = {"state": "retrying", "channel": following, "reply": reply, "at_ms": at_ms, "due_ms": at_ms}
         mine = (_LOG.c.leaflet == folded.leaflet, _LOG.c.person == folded.person)

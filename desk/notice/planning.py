@@ -22,9 +22,9 @@ from desk.delivery import outbox
 from desk.delivery.outbox import Planned, Recipient, When
 from desk.forecast import foretold
 from desk.house import House
-from desk.incident import dossier, records, speakers
+from desk.incident import echoes, records, speakers
 from desk.incident.incident import EchoKind, Incident, Signal
-from desk.notice import holding, releases, sparing, telling
+from desk.notice import digest, holding, releases, sparing, telling
 from desk.notice.sparing import Expected
 from desk.notice.words import spoken
 from desk.state import Impact
@@ -82,11 +82,11 @@ def tell_affected(
 
 
 def step(conn: Connection, house: House, now_ms: int) -> bool:
-    """Plan one more page of the notice that waits longest; return whether there was one."""
+    """Plan one more page of the notice that waits longest, or of a summary; return whether there was one."""
     row = conn.execute(_NEXT).one_or_none()
     if row is None:
         house.inquiries.open.clear()
-        return False
+        return digest.go_on(conn, house)
     plan = Plan(row.incident, row.notice, row.after, row.again, row.signals)
     of = records.incident_rows().where(schema.incident.c.id == plan.incident)
     found = conn.execute(of).one()
@@ -98,7 +98,7 @@ def step(conn: Connection, house: House, now_ms: int) -> bool:
     asked = house.inquiries.open.get(plan.incident)
     if asked is None or asked.signals != plan.signals or asked.incident.ref != found.ref:
         incident = records.incident_of(found, _signals(plan.signals))
-        incident = replace(incident, echoes=dossier.echoes_of(conn, incident.id))
+        incident = replace(incident, echoes=echoes.of_incident(conn, incident.id))
         asked = _inquire(conn, house, incident, now_ms)
         house.inquiries.open[plan.incident] = asked
     _go_on(conn, house, asked, plan, now_ms)
@@ -133,7 +133,7 @@ def _plan_page(conn: Connection, house: House, asked: Inquiry, plan: Plan, page:
     if not new:
         return plan.notice
     incident = asked.incident
-    people = foretold.with_word(conn, incident.id, new)
+    people = foretold.with_word(conn, incident.id, new, (new[0][0], new[-1][0]))
     notice = plan.notice or _announce(conn, house, asked, now_ms)
     variants = {_variant(house, one) for _, one in people} - asked.written
     outbox.enclose(conn, notice, telling.letters_for(house, asked.facts, variants))
@@ -230,7 +230,7 @@ def _inquire(conn: Connection, house: House, incident: Incident, now_ms: int) ->
     """Return the question whom an incident touches, with what else fails at this moment in mind."""
     catalogue, share_max = house.catalogue, house.config.narrow_scope_max.value / 100
     # Where no service needs this one, nothing is lost by way of it, whatever else fails.
-    needed = len(catalogue.downstream(incident.service)) > 1
+    needed = catalogue.is_needed(incident.service)
     if needed:
         speakers.refresh(conn, house, now_ms)
     others = {

@@ -17,8 +17,9 @@ from desk.approval.approval import Ask
 from desk.audience.audience import Affected, Why
 from desk.catalogue.person import Slug, Zone, printable
 from desk.catalogue.service import Service
-from desk.delivery import event, outbox
+from desk.delivery import event, outbox, sequel
 from desk.delivery.outbox import MINUTE_MS, Planned, Recipient
+from desk.delivery.sequel import Heard
 from desk.feedback import reports
 from desk.house import House
 from desk.incident import findings, records
@@ -38,7 +39,7 @@ from desk.notice.compose import (
     wording,
 )
 from desk.notice.leaflet import Leaflet
-from desk.notice.words import LANGUAGES, say, spoken
+from desk.notice.words import LANGUAGES, say
 from desk.state import Impact
 from model.misfit import NOWHERE
 
@@ -120,55 +121,31 @@ def is_drill(incident: Incident) -> bool:
     return bool(incident.signals) and all(one.labels.get("drill") == "true" for one in incident.signals)
 
 
-def believing(conn: Connection, incident: Incident) -> list[int]:
+def believers(incident: Incident) -> Heard:
     """Return who was told that it is there and of no end since."""
-    people = outbox.told_people(conn, incident.id)
-    if not incident.reopened_ms:
-        return people
-    n, log = schema.notice, schema.delivery_log
-    ends = sa.case((n.c.kind.in_(("resolved", "retracted")), n.c.number), else_=0)
-    others = sa.case((n.c.kind.in_(("resolved", "retracted")), 0), else_=n.c.number)
-    heard = conn.execute(
-        sa.select(log.c.person)
-        .join(n, n.c.id == log.c.notice)
-        .where(n.c.incident == incident.id, log.c.state.in_(outbox.TOLD))
-        .group_by(log.c.person)
-        .having(sa.func.max(ends) > sa.func.max(others))
-    )
-    over = set(heard.scalars())
-    return [person for person in people if person not in over]
+    return Heard.OPEN if incident.reopened_ms else Heard.ALL
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """What those hear who were told before; ``number`` is the one of the update that says it on the page.
 
-    ``people`` are those of them who hear it, all where none are named; ``held`` gives a healer its time
-    first, as for a first notice.
+    ``heard`` says which of them hear it; ``held`` gives a healer its time first, as for a first notice.
     """
 
     kind: Kind
     number: int
-    people: Sequence[int] | None = None
+    heard: Heard = Heard.ALL
     held: bool = False
 
 
 def tell_told(conn: Connection, house: House, incident: Incident, word: Word, now_ms: int) -> None:
     """Plan a notice for exactly those who have, or may have, the first one."""
-    people = outbox.told_people(conn, incident.id) if word.people is None else word.people
+    if not sequel.anybody(conn, incident.id, word.heard):
+        return
     held = word.held and incident.impact is not Impact.MAJOR
     not_before_ms = max(now_ms, incident.begun_ms + house.config.hold.ms) if held else now_ms
-    if not people:
-        return
-    a, p, log = schema.audience, schema.person, schema.delivery_log
-    found = conn.execute(
-        sa.select(p.c.language, p.c.zone, a.c.why)
-        .distinct()
-        .join(p, p.c.id == a.c.person)
-        .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
-        .where(a.c.incident == incident.id, a.c.grade != "owner", log.c.state.in_(outbox.TOLD))
-    )
-    variants = {(spoken(row.language, house.config.language), row.zone, row.why) for row in found}
+    variants = sequel.variants(conn, incident.id)
     planned = Planned(
         incident=incident.id,
         number=word.number,
@@ -180,8 +157,9 @@ def tell_told(conn: Connection, house: House, incident: Incident, word: Word, no
         not_before_ms=not_before_ms,
         letters=letters_for(house, facts_of(house, incident, word.kind, now_ms), variants),
         event=event_of(house, incident, word.kind, word.number, now_ms),
+        heard=word.heard.value,
     )
-    outbox.plan(conn, planned, people)
+    sequel.plan(conn, planned)
     records.change_incident(conn, incident.id, {"said_ms": not_before_ms})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -111,12 +111,19 @@ def staff_routes(
     return [Route("/mailbox", letters), Route("/mailbox/{id}", one_letter)]
 
 
-def not_found(name: str) -> Callable[[Request, Exception], Response]:
-    """Return the handler for the statuses 404 and 405: a friendly page under this name."""
+def not_found(
+    name: str, allowed: Callable[[Request], Collection[str]] | None = None
+) -> Callable[[Request, Exception], Response]:
+    """Return the handler for the statuses 404 and 405: a friendly page under this name.
 
-    def lost(_: Request, fact: Exception) -> Response:
+    ``allowed`` tells by which methods an address can be asked, where several routes share it.
+    """
+
+    def lost(request: Request, fact: Exception) -> Response:
         status = fact.status_code if isinstance(fact, HTTPException) else 404
         more = dict(fact.headers or {}) if isinstance(fact, HTTPException) else {}
+        if status == 405 and allowed is not None:
+            more["Allow"] = ", ".join(sorted(allowed(request)))
         body = _TEMPLATES["lost.html"].render(name=name, refused=status == 405)
         return Response(body, status, {**HEADERS, **BRIEFLY, **more}, "text/html")
 

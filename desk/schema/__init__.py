@@ -38,6 +38,7 @@ from desk.schema.notices import (
 from desk.schema.people import bounce, opt_out, person, suppressed
 from desk.schema.planned import (
     digest_line,
+    digest_plan,
     leaflet,
     leaflet_letter,
     leaflet_log,
@@ -45,9 +46,9 @@ from desk.schema.planned import (
     maintenance_word,
     under_work,
 )
-from desk.schema.staffing import plan_word, release_link, staff_use
+from desk.schema.staffing import lifting, plan_word, release_link, staff_use
 from desk.schema.told import ledger, ledger_forgotten, report
-from desk.schema.ways import canary, notice_event, seen, stand_in, way
+from desk.schema.ways import canary, lost_way, notice_event, seen, stand_in, way
 
 __all__ = [
     "VERSION",
@@ -66,6 +67,7 @@ __all__ = [
     "delivery_log",
     "delivery_retry",
     "digest_line",
+    "digest_plan",
     "doubt",
     "echo",
     "evidence",
@@ -83,6 +85,8 @@ __all__ = [
     "ledger",
     "ledger_forgotten",
     "letter",
+    "lifting",
+    "lost_way",
     "maintenance",
     "maintenance_word",
     "member",

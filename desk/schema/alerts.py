@@ -80,6 +80,7 @@ silence: Final = sa.Table(
     text("created_by"),
     text("comment"),
     text("annotations"),
+    text("ended_by"),  # who ended it before its time, empty where nobody did or nobody was known
     sa.Index("silence_by_end", "ends_ms"),
 )
 
@@ -88,4 +89,6 @@ muted: Final = sa.Table(
     "muted",
     metadata,
     sa.Column("alert", sa.Text, sa.ForeignKey("alert.key", ondelete="CASCADE"), primary_key=True),
+    text("judged"),  # a digest of the silences by which it was found to be quiet
+    sa.Index("muted_by_judgement", "judged"),
 )

@@ -84,6 +84,8 @@ audience: Final = sa.Table(
     text("why"),
     text("reason"),
     sa.Column("notice", sa.Integer, nullable=False),  # the first notice that is meant for this person
+    # Where that is another incident's, the last number that was taken when this person came over from it.
+    sa.Column("since_number", sa.Integer, nullable=False, server_default=sa.text("0")),
 )
 unchecked(audience)
 
@@ -129,7 +131,17 @@ echo: Final = sa.Table(
     text("impact"),
     moment("since_ms"),
     moment("ended_ms"),
+    text("likeness"),  # what its audience depends on
+    sa.Column("speaks", sa.Integer, nullable=False, server_default=sa.text("1")),  # for all that are alike
     sa.Index("echo_by_end", "ended_ms"),
+    sa.Index("echo_by_alert", "alert"),
+    sa.Index("echo_by_likeness", "incident", "service", "likeness"),
+    sa.Index(
+        "echo_speaking",
+        "incident",
+        sqlite_where=sa.text("speaks > 0 AND ended_ms = 0"),
+        postgresql_where=sa.text("speaks > 0 AND ended_ms = 0"),
+    ),
 )
 
 # When the trouble of a service came and went, as far back as it matters.

@@ -52,6 +52,7 @@ chunk: Final = sa.Table(
     sa.Index("chunk_by_time", "state", "not_before_ms"),
 )
 
+# ``after_number`` is the last number that the incident had taken when the try was begun.
 delivery_log: Final = sa.Table(
     "delivery_log",
     metadata,
@@ -64,6 +65,7 @@ delivery_log: Final = sa.Table(
     moment("at_ms"),
     moment("accepted_ms"),
     text("reply"),
+    sa.Column("after_number", sa.Integer, nullable=False, server_default=sa.text("0")),
 )
 unchecked(delivery_log)
 

@@ -43,6 +43,8 @@ under_work: Final = sa.Table(
     "under_work",
     metadata,
     sa.Column("alert", sa.Text, sa.ForeignKey("alert.key", ondelete="CASCADE"), primary_key=True),
+    text("judged"),  # a digest of the work and the catalogue by which it was found to be explained
+    sa.Index("under_work_by_judgement", "judged"),
 )
 
 # Letters that belong to no incident, each to a list of people.
@@ -98,4 +100,13 @@ digest_line: Final = sa.Table(
     moment("due_ms"),
     sa.UniqueConstraint("person", "incident"),
     sa.Index("digest_by_time", "due_ms"),
+)
+
+# Incidents that were over before people were told: up to which id it is noted for whoever wants to read it.
+digest_plan: Final = sa.Table(
+    "digest_plan",
+    metadata,
+    key("incident", "incident.id"),
+    sa.Column("after", sa.Integer, nullable=False, server_default=sa.text("0")),
+    moment("at_ms"),
 )

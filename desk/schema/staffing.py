@@ -33,6 +33,19 @@ release_link: Final = sa.Table(
     sa.Index("release_link_by_time", "state", "due_ms"),
 )
 
+# Who had addresses written to again that had been left out, and why they had been.
+lifting: Final = sa.Table(
+    "lifting",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    text("email"),
+    text("channel"),
+    text("because"),
+    text("by"),
+    moment("at_ms"),
+    sa.Index("lifting_by_time", "at_ms"),
+)
+
 # Who said that planned work may be announced to so many; ``plan`` is the SHA-256 of all that was planned.
 plan_word: Final = sa.Table(
     "plan_word",

@@ -19,13 +19,15 @@ way: Final = sa.Table(
     text("address"),
 )
 
-# What a notice says, for programs, and after how long the next way of its people is tried, 0 for never.
+# What a notice says, for programs, and after how long the next way of its people is tried, 0 for never;
+# ``heard`` says to whom it goes of those who were told before.
 notice_event: Final = sa.Table(
     "notice_event",
     metadata,
     key("notice", "notice.id"),
     text("event"),
     moment("next_way_ms"),
+    text("heard"),
 )
 
 # Who said of an incident that they know of it.
@@ -46,6 +48,17 @@ stand_in: Final = sa.Table(
     sa.Column("person", sa.Integer, sa.ForeignKey("person.id"), nullable=False),
     text("reason"),
     moment("at_ms"),
+)
+
+# Addresses beside mail that said that nobody takes anything there; another address there is not meant.
+lost_way: Final = sa.Table(
+    "lost_way",
+    metadata,
+    key("person", "person.id"),
+    sa.Column("channel", sa.Text, primary_key=True),
+    text("address"),
+    moment("since_ms"),
+    text("because"),
 )
 
 # The canary of each channel: when it was last sent and came back, and since when one is waited for.

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk.alertmanager.alert_api import alert_routes
 from desk.alertmanager.silence_api import silence_routes
@@ -25,20 +23,11 @@ from desk.forecast.api import forecast_routes
 from desk.incident.account import INCIDENTS_MAX, accounts
 from desk.incident.amend_api import amend_routes
 from desk.incident.evidence_api import evidence_routes
-from desk.intake.alerts import Refused, read_alerts, said
-from desk.intake.gathering import Gathering
 from desk.ledger.routes import ledger_routes
 from desk.maintenance.api import maintenance_routes
 from desk.notice.notice_api import notice_routes
-from desk.staff.bodies import Bodies
 from desk.staff.counter import Counter, answer
 from desk.staff.metrics import metrics_routes
-
-# Made once: most answers are this one.
-_TAKEN: Final[tuple[Message, Message]] = (
-    {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]},
-    {"type": "http.response.body", "body": b""},
-)
 
 
 def staff_api(counter: Counter) -> list[Route]:
@@ -64,37 +53,6 @@ def staff_api(counter: Counter) -> list[Route]:
         Route("/-/healthy", _healthy(counter), methods=["GET"]),
         Route("/-/ready", _healthy(counter), methods=["GET"]),
     ]
-
-
-def alert_taker(counter: Counter) -> ASGIApp:
-    """Return what takes a post of alerts."""
-    gathering, bodies = Gathering(counter), Bodies()
-
-    async def post_alerts(scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 200 only when every sound alert is durable, and with all that follows from it."""
-        now_ms = counter.clock()
-        try:
-            _insist_on_json(scope["headers"])
-            taken = read_alerts(await bodies.read(receive), now_ms, counter.house.standing)
-        except Refused as fact:
-            await answer(fact.sentence, fact.status)(scope, receive, send)
-            return
-        if taken.signals:
-            await gathering.take(taken.signals, now_ms)
-        if taken.problems:
-            await answer(said(taken.problems), 400)(scope, receive, send)
-            return
-        for message in _TAKEN:
-            await send(message)
-
-    return post_alerts
-
-
-def _insist_on_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise ``Refused`` where a body is not said to be JSON."""
-    kind = next((value for name, value in headers if name == b"content-type"), b"")
-    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
-        raise Refused(415, "the content type must be application/json")
 
 
 def _incidents(counter: Counter) -> Callable[[Request], Response]:

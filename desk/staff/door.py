@@ -208,6 +208,11 @@ def member_of(request: Request) -> Member | None:
     return found if isinstance(found, Member) else None
 
 
+def name_of(member: Member | None) -> str:
+    """Return the name of whoever acts, empty where nobody was asked for a token."""
+    return str(member.name) if member else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
     """What was handed in, and with whose token, None where nobody was asked for one."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from starlette.requests import Request
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn._types import HTTPScope
+
+from desk.intake.gathering import Done
+from desk.staff.taker import Taker
 
 ALERTS_PATH: Final = "/api/v2/alerts"
 HOST_BYTES_MAX: Final = 300
 HOSTS_KEPT: Final = 64
+
+# uri-host of RFC 3986 without what no name of a desk holds, then perhaps a port: nothing may stand behind it.
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{0,5})?")
 
 _SAFE: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -43,12 +53,17 @@ class Guarded:
         else:
             await self.app(scope, receive, send)
 
+    def at_once(self, scope: HTTPScope, body: bytes, done: Done) -> bool:
+        """Take a request that is here whole, as ``Taker.at_once`` does, or leave it to be called for."""
+        app = self.app
+        return isinstance(app, Express) and app.at_once(scope, body, done, self.hosts)
+
 
 @dataclass(frozen=True, slots=True)
 class Express:
     """Hands posts of alerts straight to who takes them: looking for their route would take as long again."""
 
-    take: ASGIApp
+    take: Taker
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +72,24 @@ class Express:
             await self.take(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def at_once(self, scope: HTTPScope, body: bytes, done: Done, hosts: frozenset[str]) -> bool:
+        """Take a post of alerts to one of these hosts, if it asks for nothing else; tell whether it did."""
+        return (
+            scope["method"] == "POST"
+            and scope["path"] == ALERTS_PATH
+            and not scope["query_string"]
+            and _host(scope["headers"]) in hosts
+            and self.take.at_once(scope["headers"], body, done)
+        )
+
+
+def allowed(request: Request) -> set[str]:
+    """Return by which methods an address can be asked: those of all its routes (RFC 9110, 10.2.1)."""
+    routes = [one for one in request.app.routes if isinstance(one, Route)]
+    here = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    express = {"POST"} if request.scope["path"] == ALERTS_PATH else set()
+    return express.union(*(one.methods or () for one in here))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +125,5 @@ def _host(headers: Iterable[tuple[bytes, bytes]]) -> str:
 # A desk has few names, and each request has one.
 @lru_cache(HOSTS_KEPT)
 def _hostname(value: bytes) -> str:
-    text = value.decode("latin-1")
-    host = text.rpartition("]")[0] + "]" if text.startswith("[") else text.partition(":")[0]
-    return host.strip("[]").lower()
+    found = _HOST.fullmatch(value.decode("latin-1"))
+    return (found[1] or found[2]).lower() if found else ""

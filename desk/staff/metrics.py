@@ -204,12 +204,14 @@ def _reports(conn: Connection) -> Counts:
 
 def _forecasts(conn: Connection) -> Counts:
     table = schema.forecast
-    came = table.c.came > 0  # the same expression twice: to PostgreSQL two alike are different
-    query = sa.select(came, sa.func.count()).where(table.c.over_ms > 0).group_by(came)
-    return {
-        ("beforehand_forecasts", (_CAME[bool(has_come)],)): float(n) for has_come, n in conn.execute(query)
-    }
+    # The same expressions twice: to PostgreSQL two alike are different.
+    came, calm = table.c.came > 0, table.c.calm_ms > 0
+    query = sa.select(came, calm, sa.func.count()).where(table.c.over_ms > 0).group_by(came, calm)
+    found: Counts = {}
+    for has_come, was_calm, n in conn.execute(query):
+        key = ("beforehand_forecasts", ("come" if has_come else "passed" if was_calm else "unseen",))
+        found[key] = found.get(key, 0.0) + n
+    return found
 
 
-_CAME: Final = {True: "come", False: "passed"}
 _YES: Final = {True: "yes", False: "no"}

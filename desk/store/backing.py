@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
+from desk.store.bulk import straight
 from desk.store.database import Database
 
 _WRITER: Final = (
@@ -132,7 +133,7 @@ def _sqlite(file: Path, settings: tuple[str, ...], begin: str) -> Engine:
             raw.execute(setting)
 
     def begun(conn: Connection) -> None:
-        conn.exec_driver_sql(begin)
+        straight(conn, begin, ())
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -11,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
@@ -94,11 +96,26 @@ def fetch(conn: Connection, query: sa.Select[Any], values: Mapping[str, Any]) ->
     """
     text, names, fixed = _question(query, conn.dialect)
     given = {**fixed, **values}
+    if conn.dialect.name == "sqlite":
+        return straight(conn, text, [given[name] for name in names]).fetchall()
     found = conn.exec_driver_sql(text, tuple([given[name] for name in names]) if names else given)
     assert found.cursor is not None, "a query has rows"
     rows: list[tuple[Any, ...]] = [tuple(row) for row in found.cursor.fetchall()]
     found.close()
     return rows
+
+
+def straight(conn: Connection, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    """Hand one statement straight to SQLite; raises ``DBAPIError`` as any other statement does.
+
+    To statements that come with every report SQLAlchemy would add several times what they take.
+    """
+    raw = conn.connection.dbapi_connection
+    assert isinstance(raw, sqlite3.Connection), "asked for on SQLite alone"
+    try:
+        return raw.execute(text, values)
+    except sqlite3.Error as wrong:
+        raise DBAPIError.instance(text, None, wrong, sqlite3.Error) from wrong
 
 
 @lru_cache(STATEMENTS_KEPT_MAX)

@@ -71,6 +71,7 @@ class Store:
         self._backing = backing
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(QUEUE_MAX)
         self._closing = threading.Event()
+        self._held: Connection | None = None  # of the writing thread
         try:
             with backing.writer.connect() as conn:
                 _prepare(conn, backing.alone)
@@ -137,6 +138,25 @@ class Store:
     def _work(self) -> None:
         while group := self._next_group():
             self._run(group)
+        if self._held is not None:
+            self._held.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction in which nobody else writes."""
+        # One that nobody else can end is held as long as all goes well: to fetch it takes a while.
+        conn = self._held or self._backing.writer.connect()
+        self._held = None
+        try:
+            with conn.begin():
+                self._backing.alone(conn)
+                yield conn
+            if not self._backing.shared:
+                self._held = conn
+        finally:
+            # Given back, it is rolled back whatever went wrong, and one that a server ended is replaced.
+            if self._held is None:
+                conn.close()
 
     def _next_group(self) -> list[_Job[Any]]:
         """Wait for one job and take whatever waits behind it; nothing means that the store closes."""
@@ -162,9 +182,7 @@ class Store:
         begun: list[_Job[Any]] = []
         kept: list[Callable[[], None]] = []
         try:
-            # A connection that a server ended is replaced here by a new one.
-            with self._backing.writer.connect() as conn, conn.begin():
-                self._backing.alone(conn)
+            with self._transaction() as conn:
                 # A request that was given up before its turn is not begun.
                 begun = [job for job in group if job.promise.set_running_or_notify_cancel()]
                 kept = [_outcome(conn, job) for job in begun]
@@ -181,8 +199,7 @@ class Store:
             return
         caught = _Caught()
         result = None
-        with caught, self._backing.writer.connect() as conn, conn.begin():
-            self._backing.alone(conn)
+        with caught, self._transaction() as conn:
             result = job.write(conn)
         _kept(job, result, caught.wrong)()
 

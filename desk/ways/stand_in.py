@@ -22,6 +22,7 @@ from desk.notice.compose import Letter
 from desk.notice.words import say, spoken
 from desk.state import Impact
 from desk.store.bulk import once, put
+from desk.ways import ways
 from desk.ways.ways import EMAIL
 
 CUSTOMERS_AT_ONCE = 500
@@ -31,8 +32,8 @@ _SENT = ("accepted", "unknown", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How one way to somebody stands; ``returned`` says that mail to them came back, ``left`` that they
-    want no messages."""
+    """How one way to somebody stands; ``returned`` says that mail to them came back, or that a
+    hook takes nothing now, ``left`` that they want no messages."""
 
     person: int
     channel: str
@@ -43,7 +44,9 @@ class Tried:
     @property
     def lost(self) -> bool:
         """Whether nothing arrives this way any more."""
-        return self.state in _OVER or (self.returned and self.channel == EMAIL and self.state in _SENT)
+        # What a hook took it has, though it takes nothing more; mail that was taken may yet come back.
+        sent = _SENT if self.channel == EMAIL else ("skipped",)
+        return self.state in _OVER or (self.returned and self.state in sent)
 
 
 def unreached(tried: Sequence[Tried]) -> bool:
@@ -82,7 +85,8 @@ def _tries_of(names: Sequence[str]) -> sa.Select[tuple[object, ...]]:
     a, i, p, log = schema.audience, schema.incident, schema.person, schema.delivery_log
     out, instead = schema.opt_out, schema.stand_in
     left = sa.exists().where(out.c.person == p.c.id, out.c.service.in_(("", i.c.service)))
-    returned = sa.exists().where(schema.suppressed.c.person == p.c.id)
+    way = schema.way
+    returned = ways.lost(log.c.channel, way) != ""
     done = sa.exists().where(instead.c.incident == i.c.id, instead.c.customer == p.c.customer)
     return (
         sa.select(a.c.incident, p.c.customer, p.c.id.label("person"), log.c.channel, log.c.state)
@@ -90,6 +94,7 @@ def _tries_of(names: Sequence[str]) -> sa.Select[tuple[object, ...]]:
         .join(i, i.c.id == a.c.incident)
         .join(p, p.c.id == a.c.person)
         .outerjoin(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
+        .outerjoin(way, sa.and_(way.c.person == log.c.person, way.c.channel == log.c.channel))
         .where(
             i.c.resolved_ms == 0, p.c.customer.in_(names), p.c.gone.is_(False), a.c.grade != "owner", ~done
         )

@@ -15,6 +15,8 @@ from desk.catalogue.customer import Person, Team
 from desk.store.bulk import put
 
 EMAIL: Final = "email"
+BESIDE_MAIL: Final = ("sms", "webhook")
+"""The channels besides mail by which people at customers are told."""
 TOLD: Final = ("accepted", "unknown", "sending")
 """The states of a try after which somebody has a message, or may have it."""
 PEOPLE_AT_ONCE: Final = 500
@@ -116,33 +118,32 @@ def by_first(conn: Connection, people: Sequence[int]) -> dict[str, list[int]]:
     return found
 
 
-def by_told(conn: Connection, notice: int, people: Sequence[int]) -> dict[str, list[int]]:
-    """Return people by the channels on which they were told of what this notice goes on with."""
-    a, log, n, table = schema.audience, schema.delivery_log, schema.notice, schema.way
-    incident = sa.select(n.c.incident).where(n.c.id == notice).scalar_subquery()
-    query = (
-        sa.select(log.c.person, log.c.channel)
-        .distinct()
-        .select_from(table)
-        .join(a, sa.and_(a.c.person == table.c.person, a.c.incident == incident))
-        .join(log, sa.and_(log.c.notice == a.c.notice, log.c.person == a.c.person))
-        .where(log.c.state.in_(TOLD))
-    )
-    wanted = set(people)
-    found: dict[str, list[int]] = {}
-    elsewhere = set()
-    for row in conn.execute(query):
-        if row.person in wanted:
-            elsewhere.add(row.person)
-            found.setdefault(row.channel, []).append(row.person)
-    found.setdefault(EMAIL, []).extend(one for one in people if one not in elsewhere)
-    return {channel: some for channel, some in found.items() if some}
+def leads(channel: str, low: sa.ColumnElement[int], high: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Tell whether anybody between two ids may be told on a channel besides mail."""
+    table = schema.way
+    return sa.exists().where(table.c.person.between(low, high), table.c.channel == channel)
 
 
 def address(channel: sa.ColumnElement[str], way: sa.Table) -> sa.ColumnElement[str]:
     """Return where somebody is reached on a channel, empty where they are not; ``way`` is joined."""
     mail = sa.case((channel == EMAIL, schema.person.c.email), else_="")
     return sa.func.coalesce(way.c.address, mail)
+
+
+def lost(channel: sa.ColumnElement[str], way: sa.Table) -> sa.ColumnElement[str]:
+    """Return why nothing is sent to somebody on a channel any more, empty where it is; ``way`` is joined.
+
+    What was said of an address holds for it alone: another one in the catalogue is a new beginning.
+    """
+    mail, other = schema.suppressed, schema.lost_way
+    back = sa.select(mail.c.because).where(mail.c.person == schema.person.c.id).scalar_subquery()
+    same = (
+        other.c.person == way.c.person,
+        other.c.channel == way.c.channel,
+        other.c.address == way.c.address,
+    )
+    gone = sa.select(other.c.because).where(*same).scalar_subquery()
+    return sa.func.coalesce(sa.case((channel == EMAIL, back), else_=gone), "")
 
 
 def comes_first(channel: sa.ColumnElement[str], way: sa.Table) -> sa.ColumnElement[bool]:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Scope
 
 from desk.incident.episode import Outcome
-from desk.staff.api import alert_taker
 from desk.staff.counter import Counter
+from desk.staff.taker import Taker
 from tests.desk.stage import Stage
 
 Tree = dict[str, object]
@@ -28,7 +28,7 @@ class Wicket:
     def __post_init__(self) -> None:
         stage = self.stage
         counter = Counter(stage.store, stage.house, lambda: stage.now_ms, self.outcomes.append, lambda: True)
-        self.app = alert_taker(counter)
+        self.app = Taker(counter)
 
     async def post(self, alerts: Sequence[Tree]) -> int:
         """Post alerts; return the status of the answer."""

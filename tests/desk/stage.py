@@ -79,7 +79,9 @@ class Stage:
         if self.failures:
             fact = self.failures.pop(0)
             state = "failed" if fact.permanent else "unknown" if fact.unknown else "retrying"
-            return Answer(task.of, state, fact.sentence, self.now_ms)
+            gone = self.message(task).to if fact.gone else ""
+            after_ms = round(fact.after_s * 1_000)
+            return Answer(task.of, state, fact.sentence, self.now_ms, after_ms=after_ms, gone=gone)
         self.sent.append(self.message(task))
         return Answer(task.of, "accepted", "250 OK", self.now_ms)
 

@@ -137,7 +137,33 @@ def test_what_can_only_be_read_is_only_read(desk: Serving, method: str) -> None:
             assert "GET" in reply.headers["allow"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "", "evil.example:80", "127.0.0.1.evil.example", "[::1"])
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v2/alerts", "GET, HEAD, POST"),
+        ("/api/v2/silences", "GET, HEAD, POST"),
+        ("/api/v2/silence/x", "DELETE, GET, HEAD"),
+        ("/api/v1/catalogue", "GET, HEAD, PUT"),
+        ("/api/v1/maintenances", "GET, HEAD, POST"),
+        ("/api/v1/suppressed/x", "DELETE"),
+        ("/unsubscribe/x", "GET, HEAD, POST"),
+    ],
+)
+def test_whoever_asks_in_the_wrong_way_reads_all_the_right_ones(
+    desk: Serving, path: str, methods: str
+) -> None:
+    reply = desk.ask(path, method="PATCH")
+    assert (reply.status, reply.headers["allow"]) == (405, methods)
+
+
+OTHER_HOSTS = (
+    *("evil.example", "", "evil.example:80", "127.0.0.1.evil.example", "[::1"),
+    *("127.0.0.1:1@evil", "evil@127.0.0.1", "127.0.0.1:80:80", "127.0.0.1:x", "127.0.0.1/evil", "127.0.0.1?"),
+    *("127.0.0.1, evil", "[127.0.0.1]evil", "[localhost", "127.0.0.1:999999"),
+)
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS)
 def test_a_desk_has_its_own_names_alone(desk: Serving, host: str) -> None:
     assert desk.ask("/", headers={"Host": host}, public=True).status == 421
 
@@ -149,6 +175,26 @@ def test_what_a_proxy_might_have_said_changes_nothing(desk: Serving) -> None:
         reply = desk.ask(path, headers=lies, public=True)
         assert reply.status == 200
         assert "evil" not in reply.text + repr(reply.headers)
+
+
+UNASKED = (
+    *("order=id;drop", "order=id%3B--", "fields[]=x", "limit=1&limit=1", "callback=x", "_method=DELETE"),
+    *("is_admin=true", "labels.alertname=x", "%5B%5D=1"),
+)
+
+
+@pytest.mark.parametrize("query", UNASKED)
+def test_what_nothing_was_asked_by_changes_no_answer(desk: Serving, query: str) -> None:
+    for path in ("/api/v1/maintenances", "/api/v1/suppressed", "/api/v2/silences", "/api/v2/receivers"):
+        plain, asked = desk.ask(path), desk.ask(f"{path}?{query}")
+        assert (asked.status, asked.body) == (plain.status, plain.body), path
+
+
+def test_of_a_key_that_is_given_twice_the_last_counts_everywhere_as_in_alertmanager(desk: Serving) -> None:
+    twice = b'[{"labels":{"alertname":"No"},"labels":{"alertname":"Twice","which":"no","which":"yes"}}]'
+    assert Bad("twice", twice, (200,)).ask(desk).status == 200
+    known = [one["labels"] for one in desk.ask(ALERTS).json() if one["labels"]["alertname"] == "Twice"]
+    assert known == [{"alertname": "Twice", "which": "yes"}]
 
 
 BROKEN = {

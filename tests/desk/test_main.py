@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.main import EX_CONFIG, EX_TEMPFAIL
+from desk.main import EX_CONFIG, EX_TEMPFAIL, main
 from model.grant import host_key
 from tests.desk import asking, serving, town
 from tests.desk.post import Post, post_office
@@ -309,3 +309,13 @@ def test_without_a_key_of_its_own_the_desk_has_none_for_hosts(tmp_path: Path) ->
     found = subprocess.run(argv, cwd=serving.ROOT, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (EX_CONFIG, "")
     assert "names no approval_key_file" in found.stderr
+
+
+def test_a_desk_whose_clock_was_never_set_waits_for_it_and_takes_nothing_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("desk.main.now_ms", lambda: 86_400_000)
+    code = main(["--config", str(town.write(tmp_path)), "--state", str(tmp_path / "state")])
+    assert code == EX_TEMPFAIL, "the system starts it again, until the clock is right"
+    assert "the clock of this machine was never set" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()

@@ -12,9 +12,14 @@ down_revision = "0003"
 def upgrade() -> None:
     """Make them."""
     _make_plans()
+    _make_sequels()
     _free_large_tables()
     _make_ways()
+    _make_seen()
+    _make_lost_ways_and_canaries()
     _make_speakers()
+    _make_speaking_echoes()
+    _make_judged()
     _make_forecasts()
     _make_staff()
 
@@ -50,6 +55,20 @@ def _make_plans() -> None:
     )
 
 
+def _make_sequels() -> None:
+    """Let it be known of everybody before which news they were told, and note summaries page by page."""
+    for table, name in (("delivery_log", "after_number"), ("audience", "since_number")):
+        op.add_column(table, sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.create_table(
+        "digest_plan",
+        sa.Column("incident", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("after", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(["incident"], ["incident.id"]),
+        sa.PrimaryKeyConstraint("incident"),
+    )
+
+
 def _make_speakers() -> None:
     """Make room for what alerts of an incident are like, and which of them speak; at first all do."""
     table = "incident_alert"
@@ -68,8 +87,33 @@ def _make_speakers() -> None:
     )
 
 
+def _make_speaking_echoes() -> None:
+    """Make room for which of the alerts speak that another incident accounts for; at first all do."""
+    table = "echo"
+    op.add_column(table, sa.Column("likeness", sa.Text(), server_default="", nullable=False))
+    op.add_column(table, sa.Column("speaks", sa.Integer(), server_default=sa.text("1"), nullable=False))
+    op.create_index("echo_by_alert", table, ["alert"], unique=False)
+    op.create_index("echo_by_likeness", table, ["incident", "service", "likeness"], unique=False)
+    speaking = sa.text("speaks > 0 AND ended_ms = 0")
+    op.create_index(
+        "echo_speaking",
+        table,
+        ["incident"],
+        unique=False,
+        sqlite_where=speaking,
+        postgresql_where=speaking,
+    )
+
+
+def _make_judged() -> None:
+    """Make room for the grounds on which alerts are kept quiet."""
+    for table in ("muted", "under_work"):
+        op.add_column(table, sa.Column("judged", sa.Text(), server_default="", nullable=False))
+        op.create_index(f"{table}_by_judgement", table, ["judged"], unique=False)
+
+
 def _make_ways() -> None:
-    """Make what people are told by beside mail, and the canaries."""
+    """Make what people are told by beside mail."""
     op.add_column("leaflet_log", sa.Column("channel", sa.Text(), server_default="", nullable=False))
     op.create_table(
         "way",
@@ -85,9 +129,14 @@ def _make_ways() -> None:
         sa.Column("notice", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("event", sa.Text(), server_default="", nullable=False),
         sa.Column("next_way_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("heard", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["notice"], ["notice.id"]),
         sa.PrimaryKeyConstraint("notice"),
     )
+
+
+def _make_seen() -> None:
+    """Make who knows of an incident, and who was told in somebody's place."""
     op.create_table(
         "seen",
         sa.Column("incident", sa.Integer(), autoincrement=False, nullable=False),
@@ -107,6 +156,20 @@ def _make_ways() -> None:
         sa.ForeignKeyConstraint(["incident"], ["incident.id"]),
         sa.ForeignKeyConstraint(["person"], ["person.id"]),
         sa.PrimaryKeyConstraint("incident", "customer"),
+    )
+
+
+def _make_lost_ways_and_canaries() -> None:
+    """Make the ways that are gone, and the canaries that test each."""
+    op.create_table(
+        "lost_way",
+        sa.Column("person", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), server_default="", nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("because", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"]),
+        sa.PrimaryKeyConstraint("person", "channel"),
     )
     op.create_table(
         "canary",
@@ -187,6 +250,18 @@ def _make_staff() -> None:
     )
     op.create_index("ix_release_link_notice", "release_link", ["notice"], unique=False)
     op.create_index("release_link_by_time", "release_link", ["state", "due_ms"], unique=False)
+    op.create_table(
+        "lifting",
+        sa.Column("id", sa.Integer(), nullable=False),
+        *(
+            sa.Column(name, sa.Text(), server_default="", nullable=False)
+            for name in ("email", "channel", "because", "by")
+        ),
+        sa.Column("at_ms", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("lifting_by_time", "lifting", ["at_ms"], unique=False)
+    op.add_column("silence", sa.Column("ended_by", sa.Text(), server_default="", nullable=False))
     op.create_table(
         "plan_word",
         sa.Column("plan", sa.Text(), nullable=False),

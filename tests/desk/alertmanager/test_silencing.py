@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from desk.alertmanager import silence_book
 from desk.alertmanager.silence import Silence
+from desk.alertmanager.silence_api import told
 from model.matcher import Matchers
 from tests.desk import town
 from tests.desk.stage import Stage
@@ -41,6 +43,19 @@ def test_when_a_silence_ends_what_still_fires_is_told(stage: Stage) -> None:
     stage.pass_ms(5_000)
     assert stage.incident()["service"] == "checkout"
     assert stage.told() == {town.ADA, town.BEN, town.CLEO}
+
+
+def test_who_ended_a_silence_is_written_down_and_one_that_ran_out_was_ended_by_nobody(stage: Stage) -> None:
+    key = silence(stage)
+    stage.now_ms += 1
+    for by in ("eve", "finn"):
+        stage.store.written(partial(silence_book.expire, key=key, now_ms=stage.now_ms, by=by))
+    with stage.store.reading() as conn:
+        found = silence_book.one_silence(conn, key)
+    assert found is not None
+    assert (found.created_by, found.ended_by) == ("ada", "eve")
+    assert told(found, stage.now_ms)["endedBy"] == "eve"
+    assert "endedBy" not in told(replace(found, ended_by=""), stage.now_ms)
 
 
 def test_a_silence_that_runs_out_is_as_one_that_is_ended(stage: Stage) -> None:

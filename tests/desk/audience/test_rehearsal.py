@@ -64,3 +64,30 @@ def test_a_catalogue_with_mistakes_is_refused(desk: Path) -> None:
     (desk.parent / "catalogue.yaml").write_text("services: 1\n")
     with pytest.raises(Rejected):
         rehearse(desk)
+
+
+SOON = """\
+  - {when: 'alertname="FillsUp"', impact: degraded, affects: 'uses and region={{ region }}',
+     forecast: {within: 4h}}
+customers:
+"""
+
+
+@pytest.mark.parametrize(
+    ("region", "wish", "people", "said"),
+    [
+        ("eu", "pre_impact: true", {ADA}, "it is only expected, and 1 person asked to hear of that"),
+        ("eu", "pre_impact: false", set(), "nobody whom it would touch asked to hear of that"),
+        ("eu", "pre_impact: true, via: []", set(), "nobody whom it would touch asked to hear of that"),
+        ("us", "pre_impact: true", set(), "nobody whom it would touch asked to hear of that"),
+        ("", "pre_impact: true", set(), "the alert has no label 'region'"),
+    ],
+)
+def test_of_what_is_only_expected_those_would_hear_who_asked_for_it(
+    desk: Path, region: str, wish: str, people: set[str], said: str
+) -> None:
+    text = CATALOGUE.replace("customers:\n", SOON).replace(f"email: {ADA}}}", f"email: {ADA}, {wish}}}")
+    (desk.parent / "catalogue.yaml").write_text(text)
+    found, reason = rehearse(desk)({"alertname": "FillsUp", "service": "shop", "region": region}, 1_000)
+    assert found == people
+    assert said in reason

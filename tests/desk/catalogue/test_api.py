@@ -152,7 +152,7 @@ def test_a_file_with_a_mistake_leaves_the_catalogue_as_it_is_and_says_why(tmp_pa
         assert serving.process is not None
         assert serving.process.stderr is not None
         said = [serving.process.stderr.readline() for _ in range(2)]
-        assert "the catalogue stays as it is" in said[0]
+        assert "the catalogue and planned work stay as they are" in said[0]
         assert "there is no service 'serch'" in said[1]
         assert fetched(serving) == before
         serving.post([alert()])

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+
+import pytest
 
 from desk.catalogue import edition
 from desk.catalogue.edition import Edition
+from desk.catalogue.file import read_catalogue
 from desk.catalogue.text import plain
+from desk.config import read_config
+from model.misfit import Rejected
 from tests.desk import town
 from tests.desk.stage import Stage
 from tests.desk.town import ADA, BEN, CLEO, DAN
@@ -103,3 +109,16 @@ def test_the_share_that_a_narrow_scope_may_hold_is_the_operators_to_set(stage: S
     adopt(stage, town.CATALOGUE.replace("teams:", f"{people}teams:"))
     stage.pass_ms(120_000)
     assert len(stage.sent) == 1 + 22
+
+
+def test_what_is_sent_may_name_only_chats_that_the_desk_opens_as_a_file_may(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    config = read_config(town.write(tmp_path))
+    file.write_text(town.CATALOGUE.replace("oncall@shop.example}", "oncall@shop.example, chat: alarms}"))
+    said = "desk.yaml opens no chat 'alarms'; add it under chats: in desk.yaml"
+    with pytest.raises(Rejected, match=said) as in_file:
+        read_catalogue(config, tmp_path)
+    with pytest.raises(Rejected, match=said) as sent:
+        edition.read_for(config, file.read_bytes())
+    [here], [there] = in_file.value.problems, sent.value.problems
+    assert (here.sentence, here.place.line) == (there.sentence, there.place.line)

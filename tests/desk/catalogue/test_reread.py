@@ -152,3 +152,23 @@ def test_a_signal_has_planned_work_read_again(tmp_path: Path) -> None:
         hup(serving)
         until(lambda: "queue" in titles(serving), "the next one is read")
         assert titles(serving) == {"db", "cache", "queue"}
+
+
+def test_work_that_was_called_off_and_comes_back_under_its_name_stays_off_and_the_log_says_so(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    for names in (("db", "cache"), ("db",)):
+        place.work.write_text(works(*names))
+        place.again()
+    assert not caplog.records
+    place.work.write_text(works("db", "cache"))
+    place.again()
+    assert place.planned() == {"db": False, "cache": True}
+    [said] = [one.getMessage() for one in caplog.records]
+    assert said.startswith("the maintenance 'cache' was called off")
+    assert "give it another id" in said
+    caplog.clear()
+    place.work.write_text(works("db", "cache2"))
+    place.again()
+    assert place.planned() == {"db": False, "cache": True, "cache2": False}
+    assert not caplog.records

@@ -173,3 +173,37 @@ def test_desk_yaml_may_name_tables(tmp_path: Path) -> None:
     (tmp_path / "People.CSV").write_text(PEOPLE)
     found = read_catalogue(read_config(path), tmp_path)
     assert [str(person.email) for _, person in found.people()] == ["ada@acme.example", "cleo@birch.example"]
+
+
+ALTERNATES = """\
+customer,name,tags.a.b,alternate.email,alternate.name,alternate.via,alternate.roles,alternate.addresses.sms,\
+alternate.consent.sms
+acme,Acme,x,boss@acme.example,Bo,sms email,board;legal,+491701234567,2026-01-31
+birch,,,,,,,,
+"""
+
+
+def test_whoever_is_told_in_the_place_of_all_stands_in_the_customers_row_and_comes_back_as_written() -> None:
+    acme, birch = read_table(ALTERNATES.encode(), "customers.csv", MAX).customers
+    assert acme.alternate is not None
+    assert (acme.alternate.email, acme.alternate.via) == ("boss@acme.example", ("sms", "email"))
+    assert (acme.alternate.roles, acme.alternate.addresses.sms) == (("board", "legal"), "+491701234567")
+    assert (acme.tags, birch.alternate) == ({"a.b": "x"}, None)
+    written = customers_csv(joined([CatalogueFile(customers=(acme, birch))]))
+    assert "alternate.quiet" not in written.partition("\n")[0]
+    assert read_table(written.encode(), "again.csv", MAX).customers == (acme, birch)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("boss@acme.example", "boss", "customers.csv:2:13: 'boss' is not one e-mail address"),
+        ("sms email", "fax", "customers.csv:2:34: "),
+        ("alternate.name", "alternate.nmae", "column 'alternate.nmae'; did you mean 'alternate.name'?"),
+        (",Bo,", ",,", "customers.csv:2:13: "),
+    ],
+)
+def test_a_mistake_in_who_stands_in_is_told_at_its_cell(old: str, new: str, said: str) -> None:
+    with pytest.raises(Rejected) as wrong:
+        read_table(ALTERNATES.replace(old, new, 1).encode(), "customers.csv", MAX)
+    assert said in str(wrong.value)

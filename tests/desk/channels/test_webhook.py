@@ -13,7 +13,16 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from desk.channels import CHANNELS, webhook
-from desk.channels.webhook import BODY_BYTES_MAX, Forbidden, Options, secret_of, shown, signature, way_to
+from desk.channels.webhook import (
+    BODY_BYTES_MAX,
+    RETRY_AFTER_S_MAX,
+    Forbidden,
+    Options,
+    secret_of,
+    shown,
+    signature,
+    way_to,
+)
 from model.duration import seconds
 from model.plugin import Deadline, Line, Undelivered
 from tests.desk.channels.receiver import Receiver, receiver
@@ -89,6 +98,42 @@ def test_what_may_pass_is_tried_again_and_what_does_not_is_not(
 ) -> None:
     there.status = status
     assert refused(there).permanent is permanent
+
+
+NOW_S = 1_000_000_000  # Sun, 09 Sep 2001 01:46:40 GMT
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("31536000", RETRY_AFTER_S_MAX),
+        ("9" * 5_000, RETRY_AFTER_S_MAX),
+        ("Sun, 09 Sep 2001 01:47:40 GMT", 60),
+        ("Sun, 09 Sep 2001 01:46:00 GMT", 0),
+        ("Sun, 09 Sep 9999 01:46:00 GMT", RETRY_AFTER_S_MAX),
+        ("Sun, 99 Sep 2001 01:47:40 GMT", 0),
+        ("-5", 0),
+        ("\u0661\u0662", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+def test_how_long_to_wait_is_read_within_an_hour(header: str, wait_s: float) -> None:
+    assert webhook.wait_s(header, NOW_S) == wait_s
+
+
+@pytest.mark.parametrize(("status", "after_s"), [(429, 120), (503, 120), (500, 0), (404, 0)])
+def test_whoever_is_busy_says_for_how_long(there: Receiver, status: int, after_s: float) -> None:
+    there.status, there.headers = status, {"Retry-After": "120"}
+    assert refused(there).after_s == after_s
+
+
+@pytest.mark.parametrize(("status", "gone"), [(410, True), (404, False), (500, False)])
+def test_only_410_says_that_the_hook_is_gone(there: Receiver, status: int, gone: bool) -> None:
+    there.status = status
+    assert refused(there).gone is gone
 
 
 def test_an_answer_that_does_not_come_leaves_it_in_doubt(there: Receiver) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from desk import schema
 from desk.delivery import deliver, tries, underway
-from desk.delivery.deliver import BATCH_MAX, BATCH_S, Badge, Courier, badge, paced
+from desk.delivery.deliver import BATCH_MAX, BATCH_S, LOOK_S, Badge, Courier, badge, paced
 from desk.delivery.dispatch import Idle, Task
 from desk.delivery.progress import Progress, marks
 from desk.delivery.tries import UNBEGUN, Answer
@@ -232,6 +232,23 @@ def test_a_server_that_is_away_costs_one_try_and_not_a_batch(stage: Stage, couri
     assert grown(courier(line)).step() > 0
     assert line.sent == []
     assert states(stage) == {ADA: ("retrying", 1)}
+
+
+def test_while_the_clock_was_never_set_nothing_is_sent_and_then_everything_is(
+    stage: Stage, courier: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.hear(town.signal(remedy=ACTING))
+    line, right_ms = SlowLine(), stage.now_ms
+    one = grown(courier(line))
+    stage.now_ms = 86_400_000
+    assert [one.step(), one.step()] == [LOOK_S, LOOK_S]
+    assert line.sent == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "nothing is sent: the clock of this machine was never set; set it"
+    ]
+    stage.now_ms = right_ms
+    one.step()
+    assert line.sent == EVERYBODY
 
 
 def test_a_message_that_cannot_be_made_takes_no_answer_of_others_with_it(stage: Stage, courier: Made) -> None:

@@ -21,6 +21,10 @@ def report(stage: Stage, found: Bounce) -> bool:
     return stage.store.written(partial(suppression.report, found=found, now_ms=stage.now_ms))
 
 
+def lift(stage: Stage) -> bool:
+    return stage.store.written(partial(suppression.lift, email=ADA, by="ops", now_ms=stage.now_ms))
+
+
 def test_who_is_gone_is_not_written_to_and_the_incident_says_why(stage: Stage) -> None:
     assert report(stage, GONE)
     stage.hear(town.signal(remedy=ACTING))
@@ -40,10 +44,14 @@ def test_passing_trouble_counts_until_it_is_too_much(stage: Stage) -> None:
 
 def test_staff_may_lift_it(stage: Stage) -> None:
     report(stage, GONE)
-    assert stage.store.written(partial(suppression.lift, email=ADA))
+    assert lift(stage)
     stage.hear(town.signal(remedy=ACTING))
     assert ADA in stage.deliver()
-    assert not stage.store.written(partial(suppression.lift, email=ADA))
+    assert not lift(stage)
+    with stage.store.reading() as conn:
+        [lifted] = suppression.liftings(conn)
+    assert (lifted["email"], lifted["channel"], lifted["by"]) == (ADA, "email", "ops")
+    assert lifted["because"] == "the address does not exist (5.1.1)"
 
 
 def test_a_report_about_a_stranger_changes_nothing(stage: Stage) -> None:
@@ -67,11 +75,14 @@ def desk(tmp_path: Path) -> Iterator[Serving]:
 def test_a_mail_server_hands_its_reports_in(desk: Serving) -> None:
     assert desk.ask("/api/v1/bounces", method="POST", body=POSTFIX).json() == {"known": 1}
     [found] = desk.ask("/api/v1/suppressed").json()
-    assert (found["email"], found["customer"]) == (ADA, "acme")
+    assert (found["email"], found["customer"], found["channel"]) == (ADA, "acme", "email")
     assert desk.post([alert()]).status == 200
     until(lambda: len(desk.incidents()[0]["told"]) == 2, "the others are told")
     assert desk.ask(f"/api/v1/suppressed/{ADA}", method="DELETE").status == 200
     assert desk.ask(f"/api/v1/suppressed/{ADA}", method="DELETE").status == 404
+    [lifted] = desk.ask("/api/v1/suppressed?lifted=true").json()
+    assert (lifted["email"], lifted["by"]) == (ADA, "")
+    assert desk.ask("/api/v1/suppressed?lifted=yes").status == 400
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"\xff" * 300_000])

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import pytest
 
+from desk import schema
 from desk.catalogue.file import CatalogueFile, joined
 from desk.catalogue.person import Zone
 from desk.catalogue.service import Forecast, Percent
@@ -16,6 +17,7 @@ from desk.forecast.api import forecast_routes
 from desk.forecast.forecast import (
     AHEAD_MIN_MS,
     CALM_MS,
+    UNSEEN_MAX_MS,
     Outlook,
     Surroundings,
     about_ms,
@@ -155,6 +157,30 @@ def test_what_passes_is_taken_back_to_exactly_those_who_were_told(asked: Stage) 
     )
     assert letters[ADA].text.startswith("Nichts ist geschehen. Die Störung von Kasse, von der wir um 05:33")
     assert outlook(asked).state == "passed"
+    asked.pass_ms(DAY_MS)
+    assert post(asked) == []
+
+
+def test_what_is_out_of_sight_is_not_waited_for_without_end_and_nobody_claims_that_it_passed(
+    asked: Stage,
+) -> None:
+    one = replace(danger(asked, "ShardFillsUp", region="eu"), ends_ms=asked.now_ms + HOUR_MS)
+    agent = schema.agent.insert().values(instance="web1", heard_ms=asked.now_ms, lease_ms=HOUR_MS)
+    asked.store.written(lambda conn: conn.execute(agent))
+    asked.hear(one)
+    assert customers(post(asked)) == [ADA, BEN]
+    asked.pass_ms(HOUR_MS + UNSEEN_MAX_MS - 1)
+    assert outlook(asked).state == "expected"
+    assert post(asked) == []
+    asked.pass_ms(1)
+    letters = {one.to: one for one in post(asked)}
+    assert set(letters) == {ADA, BEN}
+    assert letters[BEN].text.startswith("We cannot see now whether the trouble with Checkout came")
+    assert letters[ADA].text.startswith("Wir können nicht sehen, ob die Störung von Kasse kam")
+    assert outlook(asked).state == "unseen"
+    assert score([replace(outlook(asked), chance=80)]) == (0, None)
+    with served([*metrics_routes(counter(asked))]) as client:
+        assert 'beforehand_forecasts_total{outcome="unseen"} 1.0' in client.get("/metrics").text
     asked.pass_ms(DAY_MS)
     assert post(asked) == []
 
@@ -373,8 +399,8 @@ def test_what_comes_in_a_moment_is_not_foretold_any_more() -> None:
 
 
 def test_forecasts_are_judged_by_what_came() -> None:
-    over = replace(EXPECTED, over_ms=1)
-    assert score([EXPECTED, replace(over, chance=0)]) == (0, None)
+    over = replace(EXPECTED, over_ms=2, calm_ms=1)
+    assert score([EXPECTED, replace(over, chance=0), replace(over, calm_ms=0)]) == (0, None)
     judged, brier = score([over, replace(over, came=7)])
     assert judged == 2
     assert brier == pytest.approx((0.64 + 0.04) / 2)
@@ -384,8 +410,9 @@ def test_forecasts_are_judged_by_what_came() -> None:
 @pytest.mark.parametrize("impact", [one for one in Impact if one is not Impact.UNKNOWN])
 def test_every_word_of_it_passes_the_lint(language: str, impact: Impact) -> None:
     service = town.catalogue().services["checkout"]
-    words: tuple[Literal["may", "passed", "passed_by"], ...] = ("may", "passed", "passed_by")
-    for word in words:
+    words: tuple[Literal["may", "passed"], ...] = ("may", "passed")
+    more: tuple[Literal["passed_by", "unseen"], ...] = ("passed_by", "unseen")
+    for word in (*words, *more):
         facts = Expectation(
             word,
             "Example Shop",

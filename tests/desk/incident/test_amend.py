@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,22 @@ def test_staff_amend_merge_and_take_back_over_http(desk: Serving) -> None:
     assert back.json()["state"] == "retracted"
     assert send(desk, f"{path}/retract", by="Eve", because="again").status == 409
     assert send(desk, f"{path}/reopen", by="Eve").json()["state"] == "investigating"
+
+
+def test_of_several_who_end_an_incident_at_once_one_does_and_the_others_hear_that_it_is_done(
+    desk: Serving,
+) -> None:
+    desk.post([alert()])
+    [incident] = desk.incidents()
+
+    def end(by: str) -> int:
+        return send(desk, f"/{incident['id']}/retract", by=by, because="the probe was wrong").status
+
+    with ThreadPoolExecutor(8) as pool:
+        found = sorted(pool.map(end, ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gil", "Hal"]))
+    assert found == [200, *[409] * 7]
+    [same] = desk.incidents()
+    assert len(same["edits"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from desk import schema
 from desk.audience.audience import audience
+from desk.catalogue.names import Names
 from desk.incident import correlate as decide
-from desk.incident import dossier, records, speakers
+from desk.incident import dossier, echoes, records, speakers
+from desk.incident.decision import Faded
 from desk.incident.escalation import patience_ends_ms, reason_to_escalate
 from desk.incident.incident import Change, Incident, Signal
 from desk.incident.scene import Scene
@@ -108,10 +110,16 @@ def compare(conn: Connection, stage: Stage, signals: Sequence[Signal]) -> None:
     changes = changes_of(conn, signals, now_ms)
     speakers.hear(conn, house, now_ms, [one.signal for one in changes])
     speakers.refresh(conn, house, now_ms)
-    few = dossier.scene(conn, house, None, now_ms, [one.signal.key for one in changes])
+    echoes.refresh(conn, house, now_ms)
+    look = partial(dossier.scene, conn, house, None, now_ms, [one.signal.key for one in changes])
+    few = look()
+    freed = decide.freed(few, decide.correlate(house.catalogue, few, changes, now_ms))
+    few = look(freed) if freed else few
     all_of = records.whole_incidents(conn)
     whole = replace(
-        few, open={name: replace(one, signals=all_of[name].signals) for name, one in few.open.items()}
+        few,
+        open={name: replace(one, signals=all_of[name].signals) for name, one in few.open.items()},
+        echoes=look(tuple(house.catalogue.services)).echoes,
     )
     assert decisions(stage, few, changes) == decisions(stage, whole, changes)
     for service, one in few.open.items():
@@ -126,6 +134,8 @@ def decisions(stage: Stage, scene: Scene, changes: Sequence[Change]) -> list[dic
         {"what": type(one)}
         | {each.name: getattr(one, each.name) for each in fields(one) if each.name != "incident"}
         for one in found
+        # With one that speaks all are over that are alike.
+        if not isinstance(one, Faded)
     ]
 
 
@@ -142,7 +152,7 @@ def meaning(stage: Stage, one: Incident, scene: Scene) -> dict[str, Any]:
         "refusals": set(found.refusals),
         "escalates": bool(reason_to_escalate(one, 60_000, stage.now_ms)),
         "patience": patience_ends_ms(one, 60_000),
-        "words": wording(one.signals, []),
+        "words": wording(one.signals, Names.of([])),
         "drill": telling.is_drill(one),
         "remedies": {(s.remedy.status, s.remedy.acted_ms) if s.remedy else None for s in one.signals},
         "names": {s.name for s in one.signals},
@@ -228,3 +238,20 @@ def test_beyond_a_limit_alerts_are_told_apart_roughly_and_whom_they_touch_is_tol
     stage.pass_ms(61_000)
     assert speaking(stage) == speakers.LIKENESSES_MAX + 1
     assert stage.told() == {town.CLEO}
+
+
+def test_three_thousand_hosts_of_one_incident_are_all_counted(stage: Stage) -> None:
+    count = 3_000
+    text = f"""\
+services:
+- service: checkout
+  impact:
+  - {{when: 'alertname="Hosts"', impact: partial, share: {{at_least: 40%, of: hosts}}, below: minor}}
+  hosts: {{{", ".join(f"web{n}: {{}}" for n in range(count))}}}
+"""
+    stage.house = replace(stage.house, catalogue=town.catalogue(text))
+    for start, impact in ((0, "minor"), (1_000, "partial"), (2_000, "partial")):
+        some = range(start, start + 1_000)
+        stage.hear(*(town.signal("Hosts", lasts_ms=3_600_000, instance=f"web{n}") for n in some))
+        assert stage.incident()["impact"] == impact
+    assert speaking(stage) == count

@@ -17,7 +17,7 @@ def crowd(count: int) -> list[Signal]:
     return [town.signal(instance=f"web{n}", annotations={"notice": f'"{n}" ä'}) for n in range(count)]
 
 
-@pytest.mark.parametrize("count", [0, 1, 5, 600])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 16, 17, 257, 600])
 def test_what_is_saved_is_found_again(stage: Stage, count: int) -> None:
     signals = crowd(count)
     stage.store.written(partial(save_signals, signals=signals))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from desk.audience.audience import Why
+from desk.catalogue.names import Names
 from desk.catalogue.person import Zone
 from desk.notice.compose import (
     NO_MARK,
@@ -131,7 +132,7 @@ def test_words_of_a_rule_are_escaped_in_html() -> None:
 )
 def test_words_that_name_what_is_not_for_customers_are_refused(text: str) -> None:
     signal = town.signal(instance="web1.prod:9100", annotations={"notice": text})
-    own = wording([signal], ["acme", "birch"])
+    own = wording([signal], Names.of(["acme", "birch"]))
     assert own.noticed == {}
     assert own.refused
 
@@ -145,7 +146,7 @@ def test_words_in_several_languages_are_found_and_cleaned() -> None:
             "noticeable": "no",
         }
     )
-    own = wording([signal], [])
+    own = wording([signal], Names.of([]))
     assert own.noticed == {"": "One Bcc: x", "de": "Eins"}
     assert own.doing == {"": "We act."}
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from desk.notice.lint import complaints, flaws
+from desk.notice.lint import complaints, flaws, says_host
 from desk.notice.words import LANGUAGES
 
 
@@ -72,6 +72,12 @@ def test_german_has_such_words_too(text: str, said: str) -> None:
 )
 def test_plain_words_are_left_alone(text: str) -> None:
     assert flaws(text) == ()
+
+
+def test_a_host_is_found_in_whatever_letters_a_pattern_takes_for_its_own() -> None:
+    texts = ("WEB-K1 is slow.", "we\u017f: web-\u212a1 is slow.", "Die web-k1 l\u00e4uft nicht.")
+    assert all(says_host(text, "web-k1.example:9100") for text in texts)
+    assert not says_host("web-k11 is slow.", "web-k1.example:9100")
 
 
 def test_names_of_customers_and_hosts_are_found_as_words_and_not_within_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.desk import staffing, town
-from tests.desk.serving import Serving, alert, until
+from tests.desk.delivery.test_bounce import POSTFIX
+from tests.desk.serving import Serving, alert, stamp, until
 from tests.desk.staffing import bearer, token
+from tests.desk.town import ADA
 
 
 @pytest.fixture
@@ -62,6 +65,27 @@ def test_who_leaves_the_file_is_out_at_the_next_look_and_no_log_holds_a_token(de
     for name in ("vic", "ops"):
         assert token(name)[17:] not in log
     assert wrong[17:] not in log
+
+
+def test_whose_token_ended_a_silence_and_wrote_to_an_address_again_is_shown(desk: Serving) -> None:
+    ops = bearer("ops")
+    posted = {
+        "matchers": [{"name": "alertname", "value": "CheckoutSlow", "isRegex": False}],
+        "startsAt": stamp(0),
+        "endsAt": stamp(3_600),
+        "createdBy": "ops",
+        "comment": "known",
+    }
+    body, headers = json.dumps(posted).encode(), {**ops, "Content-Type": "application/json"}
+    key = desk.ask("/api/v2/silences", method="POST", body=body, headers=headers).json()["silenceID"]
+    path = f"/api/v2/silence/{key}"
+    assert desk.ask(path, method="DELETE", headers=bearer("grafana")).status == 200
+    found = desk.ask(path, headers=ops).json()
+    assert (found["createdBy"], found["endedBy"], found["status"]) == ("ops", "grafana", {"state": "expired"})
+    assert desk.ask("/api/v1/bounces", method="POST", body=POSTFIX, headers=ops).status == 200
+    assert desk.ask(f"/api/v1/suppressed/{ADA}", method="DELETE", headers=ops).status == 200
+    [lifted] = desk.ask("/api/v1/suppressed?lifted=true", headers=bearer("vic")).json()
+    assert (lifted["email"], lifted["by"]) == (ADA, "ops")
 
 
 @pytest.mark.needs("amtool")

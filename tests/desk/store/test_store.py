@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from desk import schema
 from desk.store.backing import in_file
+from desk.store.bulk import straight
 from desk.store.store import Closed, Store
 
 
@@ -75,6 +76,31 @@ def test_a_mistake_that_is_alone_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(ValueError, match="oops"):
         store.written(wrong)
     store.written(lambda conn: conn.execute(put("right")))
+    assert keys(store) == {"right"}
+
+
+def test_after_a_commit_that_failed_the_next_is_durable_and_nothing_of_the_first_is(store: Store) -> None:
+    def wreck(conn: Connection) -> None:
+        """Leave behind what the database refuses only when all is to become durable."""
+        conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        conn.execute(put("wrecked"))
+        conn.execute(schema.doubt.insert().values(alert="nobody's", service="checkout"))
+
+    for round_ in range(3):
+        with pytest.raises(IntegrityError):
+            store.written(wreck)
+        store.written(partial(write, key=f"right{round_}"))
+    assert keys(store) == {"right0", "right1", "right2"}
+
+
+def test_what_is_written_straight_is_rolled_back_and_refused_as_anything_else(store: Store) -> None:
+    def twice(conn: Connection) -> None:
+        for _ in range(2):
+            straight(conn, "INSERT INTO meta (key, value) VALUES (?, ?)", ("wrong", "x"))
+
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        store.written(twice)
+    store.written(partial(write, key="right"))
     assert keys(store) == {"right"}
 
 
