@@ -169,7 +169,7 @@ def _end_of(
     decided_s = time.monotonic() - begun_s
     for loop in loops:
         loop.wake()
-    _until(lambda: sum(line.sent.value for line in lines) >= before + END_MAX)
+    _until(lambda: sum(line.sent.value for line in lines) >= before + min(END_MAX, before))
     blocked_s = probe.stop()
     return decided_s, min(line.first_s for line in lines if line.first_s) - begun_s, blocked_s
 

@@ -224,7 +224,7 @@ for row in range(1, 100_000):
     if row == 500:
         print("ready", flush=True)
 """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     with subprocess.Popen([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
