@@ -77,8 +77,13 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
         raise socket.herror(1, f"{arguments[0]} is unknown; tests have no resolver")
 
 
+ROOT: Final = "root"
+
+
 def installed(program: str) -> bool:
-    """Say whether a program of the system's packages is here."""
+    """Say whether a program of the system's packages is here, or, of root, whether the tests run as it."""
+    if program == ROOT:
+        return os.geteuid() == 0
     return shutil.which(program, path=SEARCH_PATH) is not None
 
 
@@ -113,7 +118,8 @@ def left_out(reasons: list[str]) -> list[str]:
     ):
         tests = "1 test" if count == 1 else f"{count} tests"
         program = reason.removeprefix(_UNSEEN)
-        cause = reason if program == reason else f"{program} is not installed"
+        missing = "only root may do what they do" if program == ROOT else f"{program} is not installed"
+        cause = reason if program == reason else missing
         lines.append(f"left out: {tests}, because {cause}")
     return lines
 

@@ -127,15 +127,6 @@ def trouble(catalogue: Catalogue, service: str, signals: Iterable[Signal], share
     return Trouble(service, tuple(refusals), doubtful, hits)
 
 
-def is_in(customer: Customer, service: str, scope: Scope) -> bool:
-    """Tell whether a customer is within a scope."""
-    if scope.everyone:
-        return True
-    if scope.uses and not customer.uses_service(service):
-        return False
-    return all(value and customer.tag(tag) == value for tag, value in scope.tags)
-
-
 def _distinct(
     catalogue: Catalogue, service: str, signals: Iterable[Signal]
 ) -> Iterator[tuple[Affects, Signal, Impact]]:

@@ -24,7 +24,6 @@ TYPES: Final[dict[Kind, str]] = {
     "reopened": "notice.reopened",
     "escalation": "notice.escalation",
 }
-CANARY: Final = "canary"
 
 
 class Notice(msgspec.Struct, frozen=True):

@@ -16,7 +16,6 @@ from desk.ledger.figures import Figures, figures
 DAY_MS: Final = 86_400_000
 DAYS: Final = 30
 DAYS_MAX: Final = 400
-SERVICE_CHARS_MAX: Final = 63
 
 
 @dataclass(frozen=True, slots=True)

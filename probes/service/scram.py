@@ -12,7 +12,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-NONCE_BYTES: Final = 18
 ITERATIONS_MAX: Final = 200_000
 """How much work a server may ask for; PostgreSQL asks for 4096, 200,000 take 0.1 s."""
 

@@ -338,7 +338,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # whatever it is goes on up; half a transaction must not stay
                 self._connection.rollback()
                 raise
             self._connection.commit()

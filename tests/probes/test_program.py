@@ -188,7 +188,7 @@ def test_a_file_that_the_kernel_cannot_run_is_refused(tmp_path: Path) -> None:
         run((str(tmp_path / "x"),), within(5))
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may run programs as others")
+@pytest.mark.needs("root")
 def test_root_runs_a_program_as_somebody_else() -> None:
     ended = run(("/usr/bin/id",), within(10), user="nobody")
     assert re.match(rb"uid=\d+\(nobody\) gid=\d+\(nogroup\) groups=\d+\(nogroup\)\n", ended.stdout)
@@ -199,7 +199,7 @@ def test_a_user_that_there_is_not_is_refused() -> None:
         run(("/bin/true",), within(5), user="nobody-such")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+@pytest.mark.needs("root")
 def test_a_program_of_another_user_runs_only_with_their_rights(tmp_path: Path) -> None:
     path = script(tmp_path / "x", "id -un")
     tmp_path.chmod(0o755)

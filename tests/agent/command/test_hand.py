@@ -149,7 +149,7 @@ def test_what_stands_in_no_playbook_is_refused_to_the_agents_user_itself(pair: P
     assert f"touch {mark}" in refused
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("root")
 def test_only_the_agents_user_can_reach_the_socket(pair: Pair, shop: Daemon) -> None:
     pair.write(shop.port, shop.step())
     hand = pair.hand()

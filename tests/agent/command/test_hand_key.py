@@ -166,7 +166,7 @@ def test_a_key_that_is_refused_at_a_reload_leaves_everything_as_it_was(pair: Pai
     assert take(pair, Exec(("true",)), RUN, grant(book)) == ""
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("root")
 def test_the_agents_user_cannot_read_the_key(pair: Pair) -> None:
     give_key(pair)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.audience.affects import Scope
 from desk.audience.audience import Grade, Why, audience, judge, surer, why_not
-from desk.audience.trouble import is_in
 from desk.catalogue.catalogue import Catalogue
 from desk.incident.incident import Signal
 from desk.notice.compose import reason_said
@@ -87,7 +87,10 @@ def test_no_label_whatever_it_says_reaches_somebody_outside(value: str, name: st
 
 
 def test_an_empty_tag_never_matches() -> None:
-    assert not is_in(CATALOGUE.customers[0], "checkout", Scope(tags=(("planet", ""),)))
+    nowhere = replace(CATALOGUE, customers=tuple(replace(one, tags={}) for one in CATALOGUE.customers))
+    found = audience(nowhere, "checkout", [town.signal("CheckoutSlow", region="")])
+    assert found.people == ()
+    assert audience(nowhere, "checkout", [town.signal("CheckoutDown", region="")]).people != ()
 
 
 BUILT = """\

@@ -26,6 +26,7 @@ from desk.forecast.forecast import (
     score,
 )
 from desk.forecast.words import Expectation, compose_forecast
+from desk.incident import records
 from desk.incident.incident import Signal
 from desk.intake.alerts import key_of
 from desk.maintenance.maintenance import HOUR_MS
@@ -276,8 +277,6 @@ def test_a_second_alert_of_the_service_tells_only_whom_it_adds(asked: Stage) -> 
 def test_quiet_hours_hold_it_back_and_what_is_too_late_then_is_not_sent(stage: Stage) -> None:
     text = CATALOGUE.replace("email: ben@acme.example", 'email: ben@acme.example, quiet: "03:00-09:00"')
     furnish(stage, catalogue=text)
-    from desk.incident import records  # noqa: PLC0415  the quiet hours are a column of the table of people
-
     stage.store.written(lambda conn: records.settle_people(conn, stage.house.catalogue, stage.house.config))
     one = danger(stage)
     stage.hear(one)
@@ -320,8 +319,6 @@ def test_many_are_told_only_with_the_word_of_a_human(stage: Stage) -> None:
         "teams:", f"- customer: dune\n  uses: [checkout]\n  people:\n  {others.rstrip()}\nteams:"
     )
     furnish(stage, catalogue=text)
-    from desk.incident import records  # noqa: PLC0415  more people than the town has
-
     people = stage.store.written(
         lambda conn: records.settle_people(conn, stage.house.catalogue, stage.house.config)
     )

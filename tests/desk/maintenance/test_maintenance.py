@@ -20,6 +20,7 @@ from desk.maintenance.maintenance import (
     hides,
     next_word,
 )
+from desk.notice import leaflet
 from desk.page.read import Reader
 from desk.page.view import DAY_MS, PageView
 from desk.state import Impact, MaintenanceState, ServiceState
@@ -145,8 +146,6 @@ def test_a_scope_narrows_whom_it_touches(stage: Stage) -> None:
 
 
 def test_a_letter_that_failed_is_tried_again_and_one_in_doubt_not_for_ever(stage: Stage) -> None:
-    from desk.notice import leaflet  # noqa: PLC0415  named where it is driven by hand
-
     plan(stage, replace(PLAN, affects=Affects.parse("uses and region=us")))
     stage.pass_ms(1)
     for state in ("retrying", "unknown", "unknown"):

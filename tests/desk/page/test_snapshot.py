@@ -196,7 +196,7 @@ def test_a_missing_place_is_said_once_and_taken_up_when_it_is_there(
     assert (place / "index.html").exists()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts a small disk")
+@pytest.mark.needs("root")
 def test_a_full_disk_leaves_whole_pages_and_no_halves(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     argv = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(place)]
     if subprocess.run(argv, check=False, capture_output=True).returncode:

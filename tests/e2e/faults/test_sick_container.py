@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -20,8 +19,7 @@ from tests.e2e.installation import Tree
 from tests.e2e.patience import until
 
 pytestmark = [
-    pytest.mark.needs("podman", "runc", "busybox"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root has containers in control groups of its own"),
+    pytest.mark.needs("podman", "runc", "busybox", "root"),
 ]
 
 SICK = "/tmp/sick"

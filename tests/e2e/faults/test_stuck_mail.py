@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -22,8 +21,7 @@ from tests.e2e.post_office import PostOffice
 from tests.e2e.servers import program
 
 pytestmark = [
-    pytest.mark.needs("postfix", "sendmail", "postsuper"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="Postfix starts as root only"),
+    pytest.mark.needs("postfix", "sendmail", "postsuper", "root"),
 ]
 
 LETTERS: Final = 5

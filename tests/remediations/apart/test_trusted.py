@@ -48,7 +48,7 @@ def test_what_others_may_write_is_refused(tmp_path: Path, of_file: int, of_folde
     assert cure(file) == f"{wrong}:1:1: others than its owner may write here; run chmod go-w {wrong}"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("root")
 def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path)
     for path in (file, file.parent):

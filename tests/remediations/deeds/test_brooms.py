@@ -68,8 +68,7 @@ def test_a_program_that_is_not_there_is_said_and_the_next_strategy_is_taken(tmp_
     assert not result.changed
 
 
-@pytest.mark.needs("logrotate")
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("logrotate", "root")
 def test_logs_are_rotated_by_logrotate_after_it_has_read_its_file(tmp_path: Path) -> None:
     log, config = fill(tmp_path / "app.log", 1000), tmp_path / "config"
     config.write_text(f"{log} {{\n  rotate 1\n  create\n}}\n")

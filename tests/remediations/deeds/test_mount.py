@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from model.deed import Mount
 from remediations.deeds import mount
 from tests.remediations.deeds.disk import done, run, small_disk
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+pytestmark = pytest.mark.needs("root")
 
 
 @pytest.fixture
